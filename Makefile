@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Tugboot's only build entry point: `make help` lists what it can do. Outputs are under
+# build/<arch>/; what is slow to make (the kernel) is cached outside the tree, in
+# $TUGBOOT_CACHE. Sources are found by their place: a new .c file needs no edit here.
+#
+# Layers (who may include whom) are the include paths `inc_<directory>` below; a wrong include does
+# not compile.
+
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables --no-print-directory
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+SHELL := /bin/bash
+.SHELLFLAGS := -e -o pipefail -c
+
+# --- What can be set on the command line ------------------------------------------------------
+
+HOST_ARCH := $(shell uname -m)
+ARCH ?= $(HOST_ARCH)
+# Prefix of the compiler for another architecture, as in aarch64-linux-gnu-.
+CROSS_COMPILE ?= $(if $(filter $(ARCH),$(HOST_ARCH)),,$(ARCH)-linux-gnu-)
+CC = $(CROSS_COMPILE)gcc
+AR = $(CROSS_COMPILE)ar
+STRIP = $(CROSS_COMPILE)strip
+OBJCOPY = $(CROSS_COMPILE)objcopy
+PKG_CONFIG = $(CROSS_COMPILE)pkg-config
+CLANG ?= clang
+# Not whatever python3 is first in PATH: the test modules are the distribution's.
+PYTHON ?= /usr/bin/python3
+
+# DEV=1: a shell in the initramfs, for when nothing can be started.
+DEV ?= 0
+# WERROR=0: warnings do not stop the build (for compilers that nobody here has tried).
+WERROR ?= 1
+# V=1: show whole commands.
+V ?= 0
+DESTDIR ?=
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+# A tree to build the kernel from, instead of the distribution's source package.
+KERNEL_SRC ?=
+CFLAGS ?= -O2 -g
+LDFLAGS ?=
+
+TUGBOOT_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tugboot
+B := build/$(ARCH)
+BUILD := $(B)
+export ARCH CROSS_COMPILE OBJCOPY PYTHON DEV KERNEL_SRC TUGBOOT_CACHE BUILD
+
+# --- Helpers ----------------------------------------------------------------------------------
+
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),:,@printf '  %-8s%s\n' '$(1)' '$(2)')
+
+# Packages are looked after by the goals that people name; a file named as goal checks nothing.
+PACKAGE_GOALS := all run test test-unit test-boot test-long bench fuzz lint install
+GOALS := $(or $(MAKECMDGOALS),all)
+.PHONY: packages
+packages:
+	@scripts/packages $(filter $(PACKAGE_GOALS),$(GOALS))
+
+.PHONY: FORCE
+FORCE:
+
+# A file that holds a text and is as old as that text: things built from it are rebuilt when it
+# changes. $(call keep,TEXT)
+keep = @mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || \
+	printf '%s\n' '$(subst ','\'',$(1))' >$@
+
+# --- C: flags and layers ----------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat=2 \
+	-Wimplicit-fallthrough -Wno-missing-field-initializers \
+	$(if $(filter 1,$(WERROR)),-Werror)
+COMMON := -std=gnu17 -D_GNU_SOURCE $(WARNINGS)
+
+inc_lib/base := -Ilib/base
+inc_lib/sys := -Ilib/base -Ilib/sys
+inc_initramfs := -Ilib/base -Ilib/sys
+inc_bootloader := -Ilib/base -Ilib/sys
+inc_hostos-agents := -Ilib/base -Ilib/sys
+inc_tests/unit := -Ilib/base -Ilib/sys -Iinitramfs -Ibootloader -Ihostos-agents -Itests/unit
+inc_tests/fuzz := -Ilib/base -Itests/fuzz
+
+# Four ways to compile: into the image (static, small), for the running system, for unit tests and
+# for fuzzers (both with sanitizers). Parsers meet hostile bytes: stack protection and fortified
+# string functions stay on where the sanitizers are not.
+HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags_image := $(COMMON) $(CFLAGS) $(HARDEN) -ffunction-sections -fdata-sections -fno-pie
+flags_host := $(COMMON) $(CFLAGS) $(HARDEN) -fPIE
+flags_unit := $(COMMON) -O1 -g $(SANITIZE)
+flags_fuzz := $(COMMON) -O1 -g $(SANITIZE) -fsanitize=fuzzer-no-link
+cc_image = $(CC)
+cc_host = $(CC)
+cc_unit = $(CC)
+cc_fuzz = $(CLANG)
+VARIANTS := image host unit fuzz
+
+sources = $(sort $(wildcard $(1)/*.c))
+# $(call objects,VARIANT,DIRECTORY)
+objects = $(patsubst %.c,$(B)/obj/$(1)/%.o,$(call sources,$(2)))
+# The libraries of a variant, highest layer first.
+libs = $(B)/obj/$(1)/sys.a $(B)/obj/$(1)/base.a
+
+define variant
+$(B)/obj/$(1)/.flags: FORCE
+	$$(call keep,$$(cc_$(1)) $$(flags_$(1)))
+
+$(B)/obj/$(1)/%.o: %.c $(B)/obj/$(1)/.flags | packages
+	$$(call say,CC,$$* ($(1)))
+	@mkdir -p $$(@D)
+	$$(Q)$$(cc_$(1)) $$(flags_$(1)) $$(inc_$$(patsubst %/,%,$$(dir $$*))) -MMD -MP -c -o $$@ $$<
+
+$(B)/obj/$(1)/base.a: $(call objects,$(1),lib/base)
+$(B)/obj/$(1)/sys.a: $(call objects,$(1),lib/sys)
+$(B)/obj/$(1)/initramfs.a: $(call objects,$(1),initramfs)
+$(B)/obj/$(1)/bootloader.a: $(call objects,$(1),bootloader)
+$(B)/obj/$(1)/hostos-agents.a: $(call objects,$(1),hostos-agents)
+endef
+$(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
+
+# Made anew when its list of members changes, so that a deleted source leaves nothing behind.
+%.a: %.list
+	$(call say,AR,$@)
+	$(Q)rm -f $@; mkdir -p $(@D); $(AR) rcs $@ $(filter %.o,$^)
+.PRECIOUS: %.list
+%.list: FORCE
+	$(call keep,$(filter %.o,$^))
+
+-include $(shell test -d $(B)/obj && find $(B)/obj -name '*.d')
+
+# --- Programs ---------------------------------------------------------------------------------
+
+LINK_IMAGE := -static -no-pie -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code
+
+$(B)/init: $(call objects,image,initramfs) $(call libs,image)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK_IMAGE) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
+
+$(B)/bootloader: $(call objects,image,bootloader) $(call libs,image)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LINK_IMAGE) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
+		$$($(PKG_CONFIG) --static --libs blkid)
+
+$(B)/tugboot: $(call objects,host,hostos-agents) $(call libs,host)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
+		$$($(PKG_CONFIG) --libs blkid json-c)
+
+PROGRAMS := $(if $(call sources,initramfs),$(B)/init) $(if $(call sources,bootloader),$(B)/bootloader) \
+	$(if $(call sources,hostos-agents),$(B)/tugboot)
+
+# --- Unit tests -------------------------------------------------------------------------------
+
+UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+UNIT_PARTS := $(foreach p,initramfs bootloader hostos-agents,$(B)/obj/unit/$(p).a)
+
+# A part's archive gives a test only the files that it calls, never the part's main().
+$(B)/tests/unit/%: $(B)/obj/unit/tests/unit/%.o $(UNIT_PARTS) $(call libs,unit)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(SANITIZE) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		-Wl,--as-needed -lcmocka $$($(PKG_CONFIG) --libs blkid json-c)
+.PRECIOUS: $(B)/obj/unit/tests/unit/%.o
+
+.PHONY: all test-unit
+all: packages $(PROGRAMS)
+
+test-unit: packages $(UNIT)
+	@scripts/run-unit $(UNIT)
