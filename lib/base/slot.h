@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The slot policy: which root to start, why, and what to write first. A pure function of the
+ * environment and of what was found, so that tests/unit/test_slot.c can walk every state.
+ *
+ * The bootloader calls slot_decide() and tries that slot. When the slot turns out to have no kernel
+ * that can be started, it notes that in `found` and asks again; that costs no reset. The edits of a
+ * decision are written, durably and in one write, after the kernel is loaded and before it starts.
+ * When that write fails the bootloader sets found.read_only and asks again.
+ *
+ * P is the slot that resin_root_part names (A when it names none), O the other one. "usable": its
+ * partition is there and nothing has refused it in this boot.
+ *
+ *   upgrade_  tries   environment  P       O       start     reason    writes
+ *   available left    writable     usable  usable
+ *   --------- ------- ------------ ------- ------- --------- --------- ----------------------------
+ *   0         -       -            yes     -       P         normal    nothing
+ *   0         -       -            no      yes     O         fallback  nothing
+ *   1         yes     yes          yes     -       P         trial     count + 1
+ *   1         yes     no           yes     yes     O         fallback  nothing: P may not be counted
+ *   1         yes     no           yes     no      P         fallback  nothing: it is the only root
+ *   1         no      yes          -       yes     O         rollback  O committed, count 0, cause
+ *   1         no      no           -       yes     O         rollback  nothing: the same next time
+ *   1         no      -            yes     no      P         fallback  nothing: it is the only root
+ *   1         yes     yes          no      yes     O         rollback  O committed, count 0, cause
+ *   1         yes     no           no      yes     O         fallback  nothing
+ *   -         -       -            no      no      recovery  recovery  nothing; when there is one
+ *   -         -       -            no      no      nothing   none      back-off + 1, then reboot
+ *
+ * With tugboot_count=always a committed root (upgrade_available 0) is counted too:
+ *
+ *   tries left, writable, P usable                 P         normal    count + 1
+ *   none left,  writable, O usable                 O         rollback  O committed, count 1, cause
+ *   otherwise as a committed root above.
+ *
+ * A resin_root_part that names no slot while upgrade_available is 1 counts as a trial of A: whatever
+ * is on trial, the count leads to B in the end.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "env.h"
+
+#define SLOT_COUNT 2
+
+enum slot_reason {
+	SLOT_REASON_NONE, /* nothing to start */
+	SLOT_REASON_NORMAL,
+	SLOT_REASON_TRIAL,
+	SLOT_REASON_ROLLBACK,
+	SLOT_REASON_FALLBACK,
+	SLOT_REASON_RECOVERY,
+};
+
+/* What moved the choice away from the slot that the environment names. */
+enum slot_cause {
+	SLOT_CAUSE_NONE,
+	SLOT_CAUSE_TRIES,      /* its tries are used up */
+	SLOT_CAUSE_MISSING,    /* it has no partition on this disk */
+	SLOT_CAUSE_REFUSED,    /* its kernel is missing or was refused in this boot */
+	SLOT_CAUSE_READ_ONLY,  /* its try cannot be recorded */
+};
+
+struct slot_found {
+	struct {
+		bool present;
+		bool refused;
+		unsigned index; /* partition number; 0 when not known */
+	} slot[SLOT_COUNT];	/* A, B */
+	struct {
+		bool present;
+		bool refused;
+	} recovery;
+	bool read_only; /* the environment cannot be written, or was not found */
+};
+
+struct slot_decision {
+	char slot; /* 'A', 'B', 'R' (recovery) or 0 (nothing) */
+	enum slot_reason reason;
+	enum slot_cause cause;	/* why it is not the slot that the environment names */
+	unsigned used;		/* tries used, with this one */
+	unsigned allowed;
+	struct env_edits edits; /* to be stored before the slot is started */
+};
+
+/* The slot that resin_root_part names; 'A' when it names none, *ret_named says which. */
+char slot_named(const struct boot_env *env, const struct slot_found *found, bool *ret_named);
+
+struct slot_decision slot_decide(const struct boot_env *env, const struct slot_found *found);
+
+/* As they stand on the command line and in the log; constant strings. */
+const char *slot_reason_name(enum slot_reason reason);
+const char *slot_cause_name(enum slot_cause cause);
+
+/* The edits of the `tugboot slot` verbs, the same for every agent and updater. */
+struct env_edits slot_edits_try(char slot);	/* put on trial: root, trial, count 0 in one write */
+struct env_edits slot_edits_good(char running);	/* commit the running slot */
+struct env_edits slot_edits_switch(char slot);	/* commit a slot without a trial */
+
+static inline unsigned slot_index(char slot)
+{
+	return slot == 'B' ? 1 : 0;
+}
+
+static inline char slot_other(char slot)
+{
+	return slot == 'B' ? 'A' : 'B';
+}

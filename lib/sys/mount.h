@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Mounts of block devices: boot partitions and roots. */
+#pragma once
+
+#include <stdbool.h>
+
+/*
+ * Mounts dev on target, read-only, without device nodes, set-uid bits or programs. fstype is
+ * libblkid's name; when it is empty every filesystem that we know is tried. An ext4 that was not
+ * unmounted replays its journal. -EINVAL or -EUCLEAN for a damaged filesystem, -ENODEV for one that
+ * this kernel does not know, and mount(2)'s other errors.
+ */
+int mount_read_only(const char *dev, const char *fstype, const char *target);
+
+/* The OS role's mount of the root: flags as given, data may be NULL. */
+int mount_root(const char *dev, const char *fstype, const char *target, bool writable, const char *data);
+
+/* Changes a mount of ours between read-only and writable. To read-only: writes everything first. */
+int mount_set_writable(const char *target, bool writable);
+
+/* Detaches; nothing when it is not mounted. */
+void mount_end(const char *target);
