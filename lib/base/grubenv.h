@@ -16,21 +16,21 @@
  * In a well-formed block without duplicate names, grubenv_set() and grubenv_unset() give the bytes
  * that `grub-editenv set` and `unset` give. Where grub-editenv does something else, this is why:
  *
- *   grub-editenv 2.06                               here
- *   ----------------------------------------------- -------------------------------------------------
- *   set changes the first of two lines of a name,   set leaves one line, in the place of the first;
- *   GRUB then reads the last; unset removes one     unset removes all
- *   takes a name that is empty, starts with '#'     -EINVAL: it could not be read back, or not under
- *   or holds a newline                              this name
- *   a line without '=' becomes part of the next     passed over, kept where it stands
+ *   grub-editenv 2.06                              here
+ *   ---------------------------------------------- ---------------------------------------------
+ *   set changes the first of two lines of a name,  set leaves one line, in the place of the
+ *   GRUB then reads the last; unset removes one    first; unset removes all
+ *   takes a name that is empty, starts with '#'    -EINVAL: it could not be read back, or not
+ *   or holds a newline                             under this name
+ *   a line without '=' becomes part of the next    passed over, kept where it stands
  *   line's name
- *   "name\" + newline is a name over two lines      passed over, kept where it stands
- *   '#' inside such a name is part of it            a line that starts with '#' is a comment
- *   appends to a block whose last newline follows   -EUCLEAN: the block ends inside a value; what is
- *   a '\', so that the new variable becomes part    set must be read back
- *   of the value before it
- *   takes any size from 26 bytes, keeps it          1024 bytes and no other (-EMSGSIZE)
- *   create adds a comment that warns of editors     not written: 70 bytes more for variables
+ *   "name\" + newline is a name over two lines     passed over, kept where it stands
+ *   '#' inside such a name is part of it           a line that starts with '#' is a comment
+ *   appends to a block whose last newline has a    -EUCLEAN: the block ends inside a value; what
+ *   '\' before it, so that the new variable is     is set must be read back
+ *   part of the value before
+ *   takes any size from 26 bytes, keeps it         1024 bytes and no other (-EMSGSIZE)
+ *   create adds a comment that warns of editors    not written: 70 bytes more for variables
  */
 #pragma once
 
