@@ -59,8 +59,8 @@ static int compare_mark(struct slice *a, struct slice *b, char mark)
 	if (in_a != in_b)
 		return in_a ? -1 : 1;
 	if (in_a) {
-		*a = slice_from(*a, 1);
-		*b = slice_from(*b, 1);
+		*a = skip_unknown(slice_from(*a, 1));
+		*b = skip_unknown(slice_from(*b, 1));
 	}
 	return 0;
 }
