@@ -5,7 +5,7 @@
  */
 #include "disk.h"
 
-#include <blkid.h>
+#include <blkid/blkid.h>
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -156,7 +156,7 @@ static void probe_value(blkid_probe probe, const char *key, char *to, size_t siz
 static void probe_superblock(struct partition *part)
 {
 	/* Filesystems we can mount, and containers that must not be taken for one. */
-	static char *const types[] = {"vfat", "ext4", "ext3", "ext2", "squashfs", "erofs", "crypto_LUKS", NULL};
+	static const char *const types[] = {"vfat", "ext4", "ext3", "ext2", "squashfs", "erofs", "crypto_LUKS", NULL};
 	_probe_free_ blkid_probe probe = NULL;
 	_close_ int fd = open(part->dev, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
@@ -167,7 +167,7 @@ static void probe_superblock(struct partition *part)
 		return;
 	blkid_probe_enable_superblocks(probe, 1);
 	blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID | BLKID_SUBLKS_TYPE);
-	blkid_probe_filter_superblocks_type(probe, BLKID_FLTR_ONLYIN, (char **)types);
+	blkid_probe_filter_superblocks_type(probe, BLKID_FLTR_ONLYIN, (char **)(uintptr_t)types);
 	if (blkid_do_safeprobe(probe) != 0)
 		return;
 	probe_value(probe, "TYPE", part->fstype, sizeof(part->fstype));
@@ -183,21 +183,22 @@ static void lower(char *s)
 
 /* Gives the partition its role, if it has one and no better one has it. A label beats a name; among
  * equals the prefix's rank, then the first in the table. */
-static void disk_add(struct disk *disk, struct partition *part)
+static void disk_add(struct disk *disk, const struct partition *part)
 {
-	enum part_role role = partname_role(part->label, &part->prefix);
+	bool by_name = false;
+	unsigned prefix = 0, rank, holder_rank;
+	enum part_role role = partname_role(part->label, &prefix);
 	struct partition *holder;
-	unsigned rank, holder_rank;
 
 	if (role == PART_NONE) {
-		role = partname_role(part->name, &part->prefix);
-		part->by_name = true;
+		role = partname_role(part->name, &prefix);
+		by_name = true;
 	}
 	if (role == PART_NONE)
 		return;
 
 	holder = &disk->role[role];
-	rank = (part->by_name ? 16u : 0u) + part->prefix;
+	rank = (by_name ? 16u : 0u) + prefix;
 	holder_rank = (holder->by_name ? 16u : 0u) + holder->prefix;
 	if (holder->present && rank >= holder_rank) {
 		if (rank == holder_rank) {
@@ -207,6 +208,8 @@ static void disk_add(struct disk *disk, struct partition *part)
 		return;
 	}
 	*holder = *part;
+	holder->by_name = by_name;
+	holder->prefix = prefix;
 }
 
 /* Opens a disk and reads its table. The list belongs to the probe. */
@@ -241,20 +244,21 @@ static int open_table(const char *name, blkid_probe *ret_probe, blkid_partlist *
 	return 0;
 }
 
-int disk_probe(const char *name, struct disk *ret_disk)
+typedef bool (*partition_fn)(const struct partition *part, void *data);
+
+/* Reads a disk's table and superblocks, and shows each partition to fn until it returns true.
+ * *ret_complete: every partition has a device node. */
+static int each_partition(const char *name, partition_fn fn, void *data, bool *ret_complete)
 {
 	_probe_free_ blkid_probe probe = NULL;
-	struct disk disk = {.complete = true};
 	blkid_partlist list;
 	_close_ int fd = -1;
 	int r, n;
 
-	if (strlen(name) >= sizeof(disk.name))
-		return -ENAMETOOLONG;
 	r = open_table(name, &probe, &list, &fd);
 	if (r < 0)
 		return r;
-	strcpy(disk.name, name);
+	*ret_complete = true;
 	n = blkid_partlist_numof_partitions(list);
 	for (int i = 0; i < n; i++) {
 		blkid_partition entry = blkid_partlist_get_partition(list, i);
@@ -266,7 +270,7 @@ int disk_probe(const char *name, struct disk *ret_disk)
 			continue;
 		part.index = (unsigned)index;
 		if (partition_name(name, part.index, node, sizeof(node)) < 0) {
-			disk.complete = false;
+			*ret_complete = false;
 			continue;
 		}
 		(void)snprintf(part.dev, sizeof(part.dev), "/dev/%s", node);
@@ -274,10 +278,68 @@ int disk_probe(const char *name, struct disk *ret_disk)
 		copy_text(part.partuuid, sizeof(part.partuuid), blkid_partition_get_uuid(entry));
 		lower(part.partuuid);
 		probe_superblock(&part);
-		disk_add(&disk, &part);
+		if (fn(&part, data))
+			break;
 	}
+	return 0;
+}
+
+static bool add_partition(const struct partition *part, void *data)
+{
+	disk_add(data, part);
+	return false;
+}
+
+int disk_probe(const char *name, struct disk *ret_disk)
+{
+	struct disk disk = {0};
+	int r;
+
+	if (strlen(name) >= sizeof(disk.name))
+		return -ENAMETOOLONG;
+	r = each_partition(name, add_partition, &disk, &disk.complete);
+	if (r < 0)
+		return r;
+	strcpy(disk.name, name);
 	*ret_disk = disk;
 	return 0;
+}
+
+struct wanted {
+	const char *root;
+	struct partition *ret_part;
+	bool found;
+};
+
+static bool is_wanted(const struct partition *part, void *data)
+{
+	struct wanted *wanted = data;
+	const struct {
+		const char *tag, *value;
+	} fields[] = {
+		{"UUID=", part->uuid},
+		{"PARTUUID=", part->partuuid},
+		{"LABEL=", part->label},
+		{"PARTLABEL=", part->name},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		const char *value = startswith(wanted->root, fields[i].tag);
+
+		if (value && *value && strcasecmp(value, fields[i].value) == 0) {
+			*wanted->ret_part = *part;
+			wanted->found = true;
+		}
+	}
+	return wanted->found;
+}
+
+bool disk_find_partition(const char *name, const char *root, struct partition *ret_part)
+{
+	struct wanted wanted = {.root = root, .ret_part = ret_part};
+	bool complete;
+
+	return each_partition(name, is_wanted, &wanted, &complete) == 0 && wanted.found;
 }
 
 bool disk_has_partuuid(const char *name, const char *partuuid)

@@ -42,5 +42,8 @@ int disk_probe(const char *name, struct disk *ret_disk);
 /* True when the disk has a partition of this UUID (text, any case). *ret_disk as disk_probe(). */
 bool disk_has_partuuid(const char *name, const char *partuuid);
 
+/* Looks for the partition that a root= value names: UUID=, PARTUUID=, LABEL= or PARTLABEL=. */
+bool disk_find_partition(const char *name, const char *root, struct partition *ret_part);
+
 /* The whole disk that a mounted path's filesystem is on; name[32]. -ENODEV when it has none. */
 int disk_of_path(const char *path, char ret_name[static 32]);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A kernel's files made ready for kexec_file_load(): a UKI taken apart (the kernel cannot start one),
+ * a kernel checked for being whole, several initrds made one.
+ */
+#pragma once
+
+#include "kernel.h"
+
+/*
+ * Looks at what kernel->kernel_fd is. A bzImage: notes release and limits. A UKI: replaces kernel_fd
+ * by its `.linux`, adds `.ucode` and `.initrd`, and takes `.cmdline` as options unless there are some.
+ * On failure *ret_what says in words what was found; constant string.
+ */
+int image_prepare(struct kernel *kernel, unsigned profile, const char **ret_what);
+
+/* Adds an initrd behind those that are there. Takes fd in any case. */
+int image_add_initrd(struct kernel *kernel, int fd);
+
+/* Adds the initramfs that Tugboot itself was started with, as the kernel kept it (retain_initrd). */
+int image_add_own_initrd(struct kernel *kernel);
