@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The store of the boot environment on real directories: lib/sys/envstore.c and file.c. */
+#include "envstore.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fd.h"
+#include "file.h"
+#include "grubenv.h"
+#include "slot.h"
+
+#define SIG GRUBENV_SIGNATURE
+
+/* The boot partition of each test: an empty directory that the test is in. */
+static char dir_path[] = "/tmp/test_envstore.XXXXXX";
+static int dir = -1;
+static struct envstore store;
+
+static int make_dir(void **state)
+{
+	(void)state;
+	strcpy(strrchr(dir_path, '.'), ".XXXXXX");
+	if (!mkdtemp(dir_path))
+		return -1;
+	dir = open(dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	store = ENVSTORE_NONE;
+	return dir < 0 ? -1 : 0;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	envstore_done(&store);
+	for (const char *const *name = (const char *const[]){"bootenv", "grubenv", "other", NULL};
+	     *name; name++)
+		if (unlinkat(dir, *name, 0) < 0 && errno == EISDIR)
+			(void)unlinkat(dir, *name, AT_REMOVEDIR);
+	close(dir);
+	/* Fails when the store left something else behind. */
+	return rmdir(dir_path);
+}
+
+static void write_file(const char *name, const char *data, size_t size)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, data, size), size);
+	close(fd);
+}
+
+/* A file of these lines, padded to size when that is more. */
+static void given(const char *name, const char *lines, size_t size)
+{
+	char data[64 * 1024];
+	size_t n = strlen(lines);
+
+	memset(data, '#', sizeof(data));
+	memcpy(data, lines, n);
+	write_file(name, data, MAX(n, size));
+}
+
+static void expect_file(const char *name, const char *lines)
+{
+	_free_ char *data = NULL;
+	char expected[GRUBENV_SIZE];
+	size_t size;
+
+	memset(expected, '#', sizeof(expected));
+	memcpy(expected, lines, strlen(lines));
+	assert_int_equal(file_read(dir, name, 1 << 20, &data, &size), 0);
+	assert_int_equal(size, sizeof(expected));
+	assert_memory_equal(data, expected, sizeof(expected));
+}
+
+static bool exists(const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void expect_read(const char *name, const char *value)
+{
+	char buf[256];
+
+	assert_int_equal(envstore_get(&store, name, buf, sizeof(buf)), strlen(value));
+	assert_string_equal(buf, value);
+}
+
+static void expect_absent(const char *name)
+{
+	char buf[256];
+
+	assert_int_equal(envstore_get(&store, name, buf, sizeof(buf)), -ENOENT);
+}
+
+static int set(const char *name, const char *value)
+{
+	return envstore_change(&store, &(struct env_change){name, value}, 1);
+}
+
+static void the_file_is_bootenv_before_grubenv(void **state)
+{
+	(void)state;
+	given("grubenv", SIG "a=grub\n", GRUBENV_SIZE);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_string_equal(store.name, "grubenv");
+	assert_null(store.problem);
+	expect_read("a", "grub");
+	assert_int_equal(set("a", "2"), 0);
+	expect_file("grubenv", SIG "a=2\n");
+	assert_false(exists("bootenv"));
+	envstore_done(&store);
+
+	given("bootenv", SIG "a=boot\n", GRUBENV_SIZE);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_string_equal(store.name, "bootenv");
+	expect_read("a", "boot");
+	assert_int_equal(set("a", "3"), 0);
+	expect_file("bootenv", SIG "a=3\n");
+	expect_file("grubenv", SIG "a=2\n");
+}
+
+static void a_missing_environment_is_made_by_the_first_write(void **state)
+{
+	(void)state;
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_string_equal(store.name, "bootenv");
+	assert_string_equal(store.problem, "missing");
+	expect_absent("a");
+	assert_int_equal(set("a", NULL), 0);
+	assert_false(exists("bootenv"));
+	assert_int_equal(set("a", "1"), 0);
+	expect_file("bootenv", SIG "a=1\n");
+	assert_null(store.problem);
+	expect_read("a", "1");
+}
+
+static void a_damaged_environment_is_read_and_then_repaired(void **state)
+{
+	static const struct {
+		const char *lines;
+		size_t size;
+		const char *problem, *value;
+	} cases[] = {
+		{SIG "a=1\n", 1023, "shorter than 1024 bytes", "1"},
+		{SIG "a=1\n", 1025, "longer than 1024 bytes", "1"},
+		{SIG "a=1 \n", 100, "shorter than 1024 bytes", "1 "},
+		{SIG "a=1\n", 0, "shorter than 1024 bytes", "1"},
+		{SIG "a=1\n", 40000, "longer than 1024 bytes", "1"},
+		{"", 0, "empty", NULL},
+		{"", 1024, "no GRUB signature", NULL},
+		{"a=1\n", 1024, "no GRUB signature", "1"},
+		{SIG "a=1\ncut=off", 1024, "last line has no end", "1"},
+		{SIG "a=1\ncut=off\\\n", 1024, "last line has no end", "1"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char fixed[64];
+
+		given("bootenv", cases[i].lines, cases[i].size);
+		assert_int_equal(envstore_open(dir, &store), 0);
+		assert_string_equal(store.problem, cases[i].problem);
+		if (cases[i].value)
+			expect_read("a", cases[i].value);
+		else
+			expect_absent("a");
+		assert_int_equal(set("b", "2"), 0);
+		assert_null(store.problem);
+		(void)snprintf(fixed, sizeof(fixed),
+			       cases[i].value ? SIG "a=%s\nb=2\n" : SIG "b=2\n", cases[i].value);
+		expect_file("bootenv", fixed);
+		envstore_done(&store);
+	}
+}
+
+static void what_follows_a_good_block_does_not_count(void **state)
+{
+	char data[2 * GRUBENV_SIZE];
+	const char old[] = "\na=old\n";
+
+	(void)state;
+	memset(data, '#', sizeof(data));
+	memcpy(data, SIG "a=new\n", strlen(SIG "a=new\n"));
+	memcpy(data + GRUBENV_SIZE, old, strlen(old));
+	write_file("bootenv", data, sizeof(data));
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_string_equal(store.problem, "longer than 1024 bytes");
+	expect_read("a", "new");
+	/* Nothing in the first 1024 bytes changes; the end goes all the same. */
+	assert_int_equal(set("a", "new"), 0);
+	expect_file("bootenv", SIG "a=new\n");
+}
+
+static void all_edits_of_a_decision_are_one_write(void **state)
+{
+	struct env_edits edits = {0};
+
+	(void)state;
+	given("bootenv", SIG "resin_root_part=B\nupgrade_available=1\nx=1\n", GRUBENV_SIZE);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	env_edits_set(&edits, ENV_ROOT, "%c", 'A');
+	env_edits_set(&edits, ENV_TRIAL, "0");
+	env_edits_unset(&edits, "x");
+	env_edits_set(&edits, ENV_COUNT, "%u", 0u);
+	assert_int_equal(envstore_apply(&store, &edits), 0);
+	expect_file("bootenv", SIG "resin_root_part=A\nupgrade_available=0\nbootcount=0\n");
+
+	/* One that fails takes the others with it. */
+	env_edits_set(&edits, "#", "no name");
+	env_edits_set(&edits, ENV_ROOT, "C");
+	assert_int_equal(envstore_apply(&store, &edits), -EINVAL);
+	expect_read(ENV_ROOT, "A");
+	expect_file("bootenv", SIG "resin_root_part=A\nupgrade_available=0\nbootcount=0\n");
+}
+
+static struct timespec written_at(const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(dir, name, &st, 0), 0);
+	return st.st_mtim;
+}
+
+static void what_changes_nothing_is_not_written(void **state)
+{
+	static const struct timespec times[2] = {{1000, 0}, {1000, 0}};
+	struct env_edits none = {0};
+
+	(void)state;
+	given("bootenv", SIG "a=1\n", GRUBENV_SIZE);
+	assert_int_equal(utimensat(dir, "bootenv", times, 0), 0);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_int_equal(set("a", "1"), 0);
+	assert_int_equal(set("b", NULL), 0);
+	assert_int_equal(envstore_apply(&store, &none), 0);
+	assert_int_equal(written_at("bootenv").tv_sec, 1000);
+	assert_int_equal(set("a", "2"), 0);
+	assert_int_not_equal(written_at("bootenv").tv_sec, 1000);
+}
+
+static void a_full_environment_refuses_and_stays(void **state)
+{
+	char lines[GRUBENV_SIZE + 1] = SIG "a=1\nb=", before[GRUBENV_SIZE + 1];
+
+	(void)state;
+	memset(lines + strlen(lines), 'x', sizeof(lines) - strlen(lines) - 1);
+	lines[GRUBENV_SIZE - 1] = '\n';
+	lines[GRUBENV_SIZE] = '\0';
+	strcpy(before, lines);
+	given("bootenv", lines, 0);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_null(store.problem);
+	assert_int_equal(set("c", ""), -ENOSPC);
+	expect_absent("c");
+	expect_file("bootenv", before);
+	assert_int_equal(set("a", "2"), 0);
+	expect_read("a", "2");
+}
+
+static void garbage_makes_room_for_a_decision(void **state)
+{
+	char lines[2 * GRUBENV_SIZE] = "resin_root_part=A\nbootcount=1\nsmall=1\n";
+	struct env_edits edits = slot_edits_try('B');
+	size_t n = strlen(lines);
+
+	(void)state;
+	/* Fills what is left of a repaired block to the last byte. */
+	n += (size_t)snprintf(lines + n, sizeof(lines) - n, "garbage=");
+	memset(lines + n, 'x', GRUBENV_SIZE - strlen(SIG) - n - 1);
+	n = GRUBENV_SIZE - strlen(SIG) - 1;
+	strcpy(lines + n, "\n");
+	given("bootenv", lines, 0);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_int_equal(envstore_apply(&store, &edits), 0);
+	expect_read(ENV_ROOT, "B");
+	expect_read(ENV_TRIAL, "1");
+	expect_read("small", "1");
+	expect_absent("garbage");
+}
+
+static void variables_are_walked_and_cut_to_fit(void **state)
+{
+	char name[4], value[4];
+	size_t pos = 0;
+
+	(void)state;
+	given("bootenv", SIG "a=1\nlonger=12345\nc=\\\\\\\n\n", GRUBENV_SIZE);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_true(envstore_next(&store, &pos, name, sizeof(name), value, sizeof(value)));
+	assert_string_equal(name, "a");
+	assert_string_equal(value, "1");
+	assert_true(envstore_next(&store, &pos, name, sizeof(name), value, sizeof(value)));
+	assert_string_equal(name, "lon");
+	assert_string_equal(value, "123");
+	assert_true(envstore_next(&store, &pos, name, sizeof(name), value, sizeof(value)));
+	assert_string_equal(name, "c");
+	assert_string_equal(value, "\\\n");
+	assert_false(envstore_next(&store, &pos, name, sizeof(name), value, sizeof(value)));
+}
+
+static void a_symbolic_link_is_not_followed(void **state)
+{
+	(void)state;
+	given("other", SIG "a=1\n", GRUBENV_SIZE);
+	assert_int_equal(symlinkat("other", dir, "bootenv"), 0);
+	assert_int_equal(envstore_open(dir, &store), -ELOOP);
+	assert_string_equal(store.problem, "is a symbolic link");
+	expect_absent("a");
+	assert_int_equal(set("a", "2"), -ELOOP);
+	expect_file("other", SIG "a=1\n");
+	unlinkat(dir, "bootenv", 0);
+	/* Nor one that leads nowhere. */
+	assert_int_equal(symlinkat("nowhere", dir, "bootenv"), 0);
+	assert_int_equal(set("a", "2"), -ELOOP);
+	assert_false(exists("nowhere"));
+}
+
+static void a_directory_in_its_place_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdirat(dir, "bootenv", 0755), 0);
+	given("grubenv", SIG "a=1\n", GRUBENV_SIZE);
+	assert_int_equal(envstore_open(dir, &store), -EISDIR);
+	expect_absent("a");
+	assert_int_equal(set("a", "2"), -EISDIR);
+	expect_file("grubenv", SIG "a=1\n");
+}
+
+static void a_fifo_in_its_place_is_refused_at_once(void **state)
+{
+	(void)state;
+	assert_int_equal(mkfifoat(dir, "bootenv", 0644), 0);
+	alarm(5); /* ends the test when the FIFO is waited for */
+	assert_int_equal(envstore_open(dir, &store), -ENOTSUP);
+	assert_int_equal(set("a", "2"), -ENOTSUP);
+	alarm(0);
+}
+
+static void a_store_without_directory_reads_nothing(void **state)
+{
+	(void)state;
+	assert_true(envstore_open(-1, &store) < 0);
+	expect_absent("a");
+	assert_true(set("a", "1") < 0);
+}
+
+/* In a child with its own mounts: the directory is mounted on itself, read-only. */
+static void a_read_only_filesystem_says_so_and_the_store_stays(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	given("bootenv", SIG "a=1\n", GRUBENV_SIZE);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		char buf[8];
+		int fd;
+
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		    mount(dir_path, dir_path, NULL, MS_BIND, NULL) < 0 ||
+		    mount(NULL, dir_path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0)
+			_exit(77);
+		fd = open(dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (envstore_open(fd, &store) < 0)
+			_exit(1);
+		if (set("a", "1") != 0) /* nothing to write */
+			_exit(2);
+		if (set("a", "2") != -EROFS)
+			_exit(3);
+		if (envstore_get(&store, "a", buf, sizeof(buf)) != 1 || buf[0] != '1')
+			_exit(4);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77) {
+		print_message("skipped: no right to mount here\n");
+		skip();
+	}
+	assert_int_equal(WEXITSTATUS(status), 0);
+	expect_file("bootenv", SIG "a=1\n");
+}
+
+static void a_write_keeps_what_another_writer_stored(void **state)
+{
+	(void)state;
+	given("bootenv", SIG "a=1\n", GRUBENV_SIZE);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	given("bootenv", SIG "a=1\nb=theirs\n", GRUBENV_SIZE);
+	assert_int_equal(set("a", "2"), 0);
+	expect_file("bootenv", SIG "a=2\nb=theirs\n");
+	expect_read("b", "theirs");
+}
+
+static void a_lock_keeps_other_writers_out(void **state)
+{
+	_close_ int other = open(dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	(void)state;
+	given("bootenv", SIG "a=1\n", GRUBENV_SIZE);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
+	assert_int_equal(flock(other, LOCK_UN), 0);
+
+	given("bootenv", SIG "a=2\n", GRUBENV_SIZE);
+	assert_int_equal(envstore_lock(&store), 0);
+	expect_read("a", "2"); /* read anew */
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), -1);
+	assert_int_equal(envstore_lock(&store), 0);
+	assert_int_equal(set("a", "3"), 0);
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), -1);
+	envstore_done(&store);
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
+}
+
+/* Writers at the same time, each adding to its own counter and to nobody else's. */
+static void concurrent_writers_lose_nothing(void **state)
+{
+	enum { WRITERS = 4, ROUNDS = 25 };
+
+	(void)state;
+	for (int w = 0; w < WRITERS; w++) {
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (pid > 0)
+			continue;
+		for (int i = 1; i <= ROUNDS; i++) {
+			struct envstore mine;
+			char name[16], value[16];
+			int fd = open(dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+			(void)snprintf(name, sizeof(name), "w%d", w);
+			(void)snprintf(value, sizeof(value), "%d", i);
+			if (envstore_open(fd, &mine) < 0 ||
+			    envstore_change(&mine, &(struct env_change){name, value}, 1) < 0)
+				_exit(1);
+			envstore_done(&mine);
+			close(fd);
+		}
+		_exit(0);
+	}
+	for (int w = 0; w < WRITERS; w++) {
+		int status;
+
+		assert_true(wait(&status) > 0);
+		assert_int_equal(status, 0);
+	}
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_null(store.problem);
+	for (int w = 0; w < WRITERS; w++)
+		expect_read((char[]){'w', (char)('0' + w), '\0'}, "25");
+}
+
+/* file.c */
+
+static void a_file_is_read_whole_or_not_at_all(void **state)
+{
+	_free_ char *data = NULL;
+	char *untouched = (char *)dir_path;
+	size_t size = 7;
+
+	(void)state;
+	given("other", "", 5000);
+	assert_int_equal(file_read(dir, "other", 4999, &untouched, &size), -EFBIG);
+	assert_ptr_equal(untouched, dir_path);
+	assert_int_equal(size, 7);
+	assert_int_equal(file_read(dir, "nothing", 5000, &untouched, &size), -ENOENT);
+	assert_int_equal(file_read(dir, "other", 5000, &data, &size), 0);
+	assert_int_equal(size, 5000);
+	assert_int_equal(data[size], '\0');
+}
+
+static void an_empty_file_and_one_of_proc_are_read(void **state)
+{
+	_free_ char *empty = NULL, *proc = NULL;
+	size_t size = 7;
+
+	(void)state;
+	given("other", "", 0);
+	assert_int_equal(file_read(dir, "other", 0, &empty, &size), 0);
+	assert_int_equal(size, 0);
+	assert_string_equal(empty, "");
+	assert_int_equal(file_read(AT_FDCWD, "/proc/self/stat", 1 << 16, &proc, NULL), 0);
+	assert_true(strlen(proc) > 10);
+}
+
+static void rewriting_changes_size_and_content(void **state)
+{
+	static const size_t sizes[] = {0, 1, 511, 512, 513, 1024, 1025, 5000};
+	char data[1024];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (char)('a' + i % 26);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		_free_ char *back = NULL;
+		size_t size;
+
+		given("other", "", sizes[i]);
+		assert_int_equal(file_rewrite(dir, "other", data, sizeof(data)), 0);
+		assert_int_equal(file_read(dir, "other", 1 << 16, &back, &size), 0);
+		assert_int_equal(size, sizeof(data));
+		assert_memory_equal(back, data, size);
+	}
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
+	const struct CMUnitTest tests[] = {
+		TEST(the_file_is_bootenv_before_grubenv),
+		TEST(a_missing_environment_is_made_by_the_first_write),
+		TEST(a_damaged_environment_is_read_and_then_repaired),
+		TEST(what_follows_a_good_block_does_not_count),
+		TEST(all_edits_of_a_decision_are_one_write),
+		TEST(what_changes_nothing_is_not_written),
+		TEST(a_full_environment_refuses_and_stays),
+		TEST(garbage_makes_room_for_a_decision),
+		TEST(variables_are_walked_and_cut_to_fit),
+		TEST(a_symbolic_link_is_not_followed),
+		TEST(a_directory_in_its_place_is_refused),
+		TEST(a_fifo_in_its_place_is_refused_at_once),
+		TEST(a_store_without_directory_reads_nothing),
+		TEST(a_read_only_filesystem_says_so_and_the_store_stays),
+		TEST(a_write_keeps_what_another_writer_stored),
+		TEST(a_lock_keeps_other_writers_out),
+		TEST(concurrent_writers_lose_nothing),
+		TEST(a_file_is_read_whole_or_not_at_all),
+		TEST(an_empty_file_and_one_of_proc_are_read),
+		TEST(rewriting_changes_size_and_content),
+	};
+
+	return cmocka_run_group_tests_name("envstore", tests, NULL, NULL);
+}
