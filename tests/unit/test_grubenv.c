@@ -360,8 +360,9 @@ static void repair_keeps_a_good_block(void **state)
 
 static void repair_carries_variables_over(void **state)
 {
-	static const char damaged[] = "resin_root_part=A\nwords\n=x\nbootcount=1\nresin_root_part=B\n"
-				      "esc=a\\bc\\\\\ncut=off";
+	static const char damaged[] =
+		"resin_root_part=A\nwords\n=x\nbootcount=1\nresin_root_part=B\n"
+		"esc=a\\bc\\\\\ncut=off";
 
 	(void)state;
 	assert_true(grubenv_repair(damaged, strlen(damaged), block));

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * `tugboot slot`: decisions about slots, each stored in one write. What is written is the policy's
+ * affair (slot_edits_*() in lib/base/slot.h); here is what must hold before.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "place.h"
+#include "running.h"
+#include "slot.h"
+#include "tugboot.h"
+
+struct situation {
+	struct running running;
+	char named;	  /* slot that the environment names */
+	bool named_known; /* false: it names a partition, and the disk cannot be seen from here */
+	const struct boot_env *env;
+};
+
+/* Opens the environment for a decision and gathers what it depends on. */
+static enum result situation_open(const struct options *options, struct place *place,
+				  struct situation *ret_situation)
+{
+	struct situation s = {.env = &place->env};
+	enum result result;
+	bool is_named;
+	int r;
+
+	r = running_read(&s.running);
+	if (r < 0)
+		return complain("cannot read /proc/cmdline: %s", strerror(-r));
+	result = place_open(options->boot_dir, PLACE_WRITE, place);
+	if (result != RESULT_OK)
+		return result;
+	s.named = slot_named(&place->env, &place->found, &is_named);
+	s.named_known = place->disk_known || place->env.root_kind != ENV_ROOT_INDEX;
+	*ret_situation = s;
+	return RESULT_OK;
+}
+
+static enum result parse_slot(const char *text, char *ret_slot)
+{
+	if (!streq(text, "A") && !streq(text, "B"))
+		return complain_usage("'%s' is no slot: slots are A and B", text);
+	*ret_slot = text[0];
+	return RESULT_OK;
+}
+
+static enum result check_present(const struct options *options, const struct place *place,
+				 char slot)
+{
+	if (options->force || place->found.slot[slot_index(slot)].present)
+		return RESULT_OK;
+	return complain(
+		"slot %c has no partition on %s: none is labelled tug-root%c, resin-root%c or "
+		"balena-root%c; --force does it all the same",
+		slot, place->disk.name, slot, slot, slot);
+}
+
+static enum result check_try(const struct options *options, const struct situation *s, char slot)
+{
+	char running = s->running.slot;
+
+	if (options->force)
+		return RESULT_OK;
+	if (running == slot)
+		return complain("slot %c is the running one: put the other slot on trial, or use "
+				"'tugboot slot good' to keep this one",
+				slot);
+	/* Its fallback would be a slot that nobody has called good. */
+	if (running && s->env->trial && s->named_known && s->named == running)
+		return complain(
+			"slot %c, which is running, is itself on trial: decide that first with "
+			"'tugboot slot good' or 'tugboot slot switch %c'",
+			running, slot);
+	return RESULT_OK;
+}
+
+enum result cmd_slot_try(const struct options *options, char **args)
+{
+	_place_ struct place place = PLACE_NONE;
+	struct env_edits edits;
+	struct situation s;
+	enum result result;
+	char slot = 0;
+
+	result = parse_slot(args[0], &slot);
+	if (result == RESULT_OK)
+		result = situation_open(options, &place, &s);
+	if (result == RESULT_OK)
+		result = check_try(options, &s, slot);
+	if (result == RESULT_OK)
+		result = check_present(options, &place, slot);
+	if (result != RESULT_OK)
+		return result;
+	edits = slot_edits_try(slot);
+	result = place_apply(&place, &edits);
+	if (result == RESULT_OK)
+		printf("Slot %c is tried at the next boot, %u %s; then 'tugboot slot good' from %c "
+		       "keeps it, else slot %c comes back.\n",
+		       slot, s.env->limit, s.env->limit == 1 ? "try" : "tries", slot,
+		       slot_other(slot));
+	return result;
+}
+
+/* Which slot `good` commits: the running one, which must be the one that the environment names. */
+static enum result choose_good(const struct options *options, const struct situation *s,
+			       char *ret_slot)
+{
+	char running = s->running.slot;
+
+	if (options->force) {
+		*ret_slot = running == 'A' || running == 'B' ? running : s->named;
+		return RESULT_OK;
+	}
+	if (!s->running.by_tugboot)
+		return complain(
+			"this system was not started by Tugboot, so no slot is running; --force "
+			"keeps slot %c, which the environment names",
+			s->named);
+	if (running == 'R')
+		return complain("the recovery system is running, which is no slot: choose one with "
+				"'tugboot slot switch A|B'");
+	if (!s->named_known)
+		return complain(
+			"the environment names partition %u, and which slot that is cannot be "
+			"seen from here: try without --boot, or --force",
+			s->env->root_index);
+	if (running != s->named && s->env->trial)
+		return complain(
+			"slot %c is running, but slot %c is on trial: boot %c and say it there, or "
+			"stay here with 'tugboot slot switch %c'",
+			running, s->named, s->named, running);
+	if (running != s->named)
+		return complain(
+			"slot %c is running, but the environment names %c; use %c from now on with "
+			"'tugboot slot switch %c'",
+			running, s->named, running, running);
+	*ret_slot = running;
+	return RESULT_OK;
+}
+
+/* Is there a trial, or another count, that a good boot ends? */
+static bool is_pending(const struct boot_env *env)
+{
+	return env->trial || env->backoff > 0 || (env->count_always && env->count > 0);
+}
+
+enum result cmd_slot_good(const struct options *options, char **args)
+{
+	_place_ struct place place = PLACE_NONE;
+	struct env_edits edits;
+	struct situation s;
+	enum result result;
+	char slot = 0;
+
+	(void)args; /* takes none */
+	result = situation_open(options, &place, &s);
+	if (result == RESULT_OK)
+		result = choose_good(options, &s, &slot);
+	if (result != RESULT_OK)
+		return result;
+	if (!is_pending(s.env)) {
+		printf("Slot %c is not on trial: nothing to do.\n", slot);
+		return RESULT_OK;
+	}
+	edits = slot_edits_good(slot);
+	result = place_apply(&place, &edits);
+	if (result == RESULT_OK)
+		printf(s.env->trial ? "Slot %c is kept: its trial has succeeded.\n"
+				    : "Slot %c is good: its counters are reset.\n",
+		       slot);
+	return result;
+}
+
+enum result cmd_slot_switch(const struct options *options, char **args)
+{
+	_place_ struct place place = PLACE_NONE;
+	struct env_edits edits;
+	struct situation s;
+	enum result result;
+	char slot = 0;
+
+	result = parse_slot(args[0], &slot);
+	if (result == RESULT_OK)
+		result = situation_open(options, &place, &s);
+	if (result == RESULT_OK)
+		result = check_present(options, &place, slot);
+	if (result != RESULT_OK)
+		return result;
+	edits = slot_edits_switch(slot);
+	result = place_apply(&place, &edits);
+	if (result == RESULT_OK)
+		printf("Slot %c is used from the next boot on, without a trial: if it fails, "
+		       "nothing "
+		       "returns to slot %c.\n",
+		       slot, slot_other(slot));
+	return result;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The partition with the boot environment: see place.h. */
+#include "place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "file.h"
+#include "mount.h"
+
+#define MOUNTINFO_MAX (4 * 1024 * 1024)
+#define BY_HAND "mount the boot partition and give it with --boot DIR"
+
+static const struct partition *environment_partition(const struct disk *disk)
+{
+	return disk->role[PART_EFI].present ? &disk->role[PART_EFI] : &disk->role[PART_BOOT];
+}
+
+/* Decodes the octal escapes of mountinfo (\040 for a space) in place. */
+static void unescape_octal(char *s)
+{
+	char *to = s;
+
+	for (const char *p = s; *p; to++) {
+		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
+		    p[3] >= '0' && p[3] <= '7') {
+			*to = (char)((p[1] - '0') * 64 + (p[2] - '0') * 8 + (p[3] - '0'));
+			p += 4;
+		} else {
+			*to = *p++;
+		}
+	}
+	*to = '\0';
+}
+
+/* Opens a directory and makes sure that it is the root of the filesystem on dev: something else may
+ * be mounted over it. */
+static int open_mounted(const char *path, dev_t dev, int *ret_fd)
+{
+	_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_dev != dev)
+		return -ENOENT;
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+/* Where the filesystem on dev is mounted, opened. -ENOENT when it is not. */
+static int find_mounted(dev_t dev, struct place *place)
+{
+	_free_ char *text = NULL;
+	char *rest, *line;
+	int r;
+
+	r = file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL);
+	if (r < 0)
+		return r;
+	rest = text;
+	while ((line = strsep(&rest, "\n"))) {
+		unsigned major_no, minor_no;
+		char root[512], path[512];
+
+		/* proc_pid_mountinfo(5): id, parent, major:minor, root, mount point, … */
+		if (sscanf(line, "%*u %*u %u:%u %511s %511s", &major_no, &minor_no, root, path) !=
+			    4 ||
+		    makedev(major_no, minor_no) != dev || !streq(root, "/"))
+			continue;
+		unescape_octal(path);
+		if (open_mounted(path, dev, &place->dir_fd) < 0)
+			continue;
+		(void)snprintf(place->mount_point, sizeof(place->mount_point), "%s", path);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* Mounts the partition read-only where no other process sees it; it goes when this process does. */
+static int mount_privately(const struct partition *part, struct place *place)
+{
+	char path[] = "/run/tugboot.XXXXXX";
+	int r;
+
+	if (unshare(CLONE_NEWNS) < 0)
+		return -errno;
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -errno;
+	if (!mkdtemp(path))
+		return -errno;
+	r = mount_read_only(part->dev, part->fstype, path);
+	if (r < 0) {
+		(void)rmdir(path); /* an empty directory in /run hurts nobody */
+		return r;
+	}
+	strcpy(place->mount_point, path);
+	place->mounted_here = true;
+	place->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return place->dir_fd < 0 ? -errno : 0;
+}
+
+static enum result find_disk(struct disk *ret_disk)
+{
+	char name[32];
+	int r;
+
+	r = disk_of_path("/", name);
+	if (r < 0)
+		return complain(
+			"cannot tell which disk this system was started from (/ is not on a "
+			"partition of a disk): " BY_HAND);
+	r = disk_probe(name, ret_disk);
+	if (r == -EACCES || r == -EPERM)
+		return complain("no permission to look for the boot partition on %s: try as root, "
+				"or give it with --boot DIR",
+				name);
+	if (r < 0)
+		return complain("cannot look for the boot partition on %s (%s): " BY_HAND, name,
+				strerror(-r));
+	if (!environment_partition(ret_disk)->present)
+		return complain(
+			"%s, which / is on, has no partition labelled tug-boot, resin-boot or "
+			"balena-boot: " BY_HAND,
+			name);
+	return RESULT_OK;
+}
+
+static enum result find_place(struct place *place)
+{
+	const struct partition *part;
+	enum result result;
+	struct stat st;
+	int r;
+
+	result = find_disk(&place->disk);
+	if (result != RESULT_OK)
+		return result;
+	place->disk_known = true;
+	part = environment_partition(&place->disk);
+	(void)snprintf(place->shown, sizeof(place->shown), "%s", part->dev);
+	r = stat(part->dev, &st) < 0 ? -errno : find_mounted(st.st_rdev, place);
+	if (r == -ENOENT)
+		r = mount_privately(part, place);
+	if (r < 0)
+		return complain("cannot mount %s (%s): " BY_HAND, part->dev, strerror(-r));
+	return RESULT_OK;
+}
+
+/* A directory that somebody named. When it is the boot partition of a disk that we may look at, the
+ * disk's slots are known too. */
+static enum result use_directory(const char *boot_dir, struct place *place)
+{
+	struct stat mounted, dev;
+	char name[32];
+
+	(void)snprintf(place->shown, sizeof(place->shown), "%s", boot_dir);
+	(void)snprintf(place->mount_point, sizeof(place->mount_point), "%s", boot_dir);
+	place->dir_fd = open(boot_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (place->dir_fd < 0)
+		return complain("cannot open the directory '%s': %s", boot_dir, strerror(errno));
+	if (fstat(place->dir_fd, &mounted) < 0 || disk_of_path(boot_dir, name) < 0 ||
+	    disk_probe(name, &place->disk) < 0)
+		return RESULT_OK;
+	place->disk_known = environment_partition(&place->disk)->present &&
+			    stat(environment_partition(&place->disk)->dev, &dev) == 0 &&
+			    dev.st_rdev == mounted.st_dev;
+	return RESULT_OK;
+}
+
+static struct slot_found found_on(const struct place *place)
+{
+	static const enum part_role roots[SLOT_COUNT] = {PART_ROOT_A, PART_ROOT_B};
+	struct slot_found found = {.read_only = place->unreadable < 0};
+
+	for (unsigned i = 0; i < SLOT_COUNT; i++) {
+		const struct partition *root = &place->disk.role[roots[i]];
+
+		found.slot[i].present = !place->disk_known || root->present;
+		found.slot[i].index = place->disk_known && root->present ? root->index : 0;
+	}
+	found.recovery.present = place->disk_known && place->disk.role[PART_RECOVERY].present;
+	return found;
+}
+
+/* Why the store refused, and what helps. */
+static enum result complain_store(const struct place *place, const char *what, int r)
+{
+	const char *file = place->store.name;
+
+	switch (r) {
+	case -EROFS:
+		return complain("cannot %s: %s is mounted read-only; try 'mount -o remount,rw %s'",
+				what, place->shown, place->mount_point);
+	case -EACCES:
+	case -EPERM:
+		return complain("cannot %s: no permission for %s in %s; try as root", what, file,
+				place->shown);
+	case -ENOSPC:
+		return complain("cannot %s: the environment is full (or %s is); make room with "
+				"'tugboot env unset NAME'",
+				what, place->shown);
+	case -EINVAL:
+		return complain(
+			"cannot %s: a name is one line, is not empty and does not start with '#'",
+			what);
+	case -EBUSY:
+		return complain(
+			"cannot %s: another program keeps the environment locked; try again", what);
+	case -ELOOP:
+	case -EISDIR:
+	case -ENOTSUP:
+		return complain("cannot %s: %s in %s %s; remove it", what, file, place->shown,
+				place->store.problem);
+	case -EIO:
+		return complain("cannot %s: the disk fails to read or to keep %s in %s; replace it",
+				what, file, place->shown);
+	default:
+		return complain("cannot %s: %s in %s: %s", what, file, place->shown, strerror(-r));
+	}
+}
+
+enum result place_open(const char *boot_dir, enum place_use use, struct place *ret_place)
+{
+	enum result result;
+	int r;
+
+	*ret_place = PLACE_NONE;
+	result = boot_dir ? use_directory(boot_dir, ret_place) : find_place(ret_place);
+	if (result != RESULT_OK)
+		return result;
+	r = envstore_open(ret_place->dir_fd, &ret_place->store);
+	ret_place->unreadable = r;
+	if (r == 0 && use == PLACE_WRITE)
+		r = envstore_lock(&ret_place->store);
+	if (r < 0 && use != PLACE_LOOK)
+		return complain_store(ret_place, "read the boot environment", r);
+	boot_env_decode(envstore_get, &ret_place->store, &ret_place->env);
+	ret_place->found = found_on(ret_place);
+	return RESULT_OK;
+}
+
+enum result place_change(struct place *place, const struct env_change *changes, size_t n)
+{
+	int r = 0;
+
+	if (place->mounted_here)
+		r = mount_set_writable(place->mount_point, true);
+	if (r == 0)
+		r = envstore_change(&place->store, changes, n);
+	return r < 0 ? complain_store(place, "store the change", r) : RESULT_OK;
+}
+
+enum result place_apply(struct place *place, const struct env_edits *edits)
+{
+	int r = 0;
+
+	if (place->mounted_here)
+		r = mount_set_writable(place->mount_point, true);
+	if (r == 0)
+		r = envstore_apply(&place->store, edits);
+	return r < 0 ? complain_store(place, "store the change", r) : RESULT_OK;
+}
+
+void place_done(struct place *place)
+{
+	envstore_done(&place->store);
+	close_p(&place->dir_fd);
+	if (place->mounted_here) {
+		mount_end(place->mount_point);
+		(void)rmdir(place->mount_point); /* an empty directory in /run hurts nobody */
+	}
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The sentences of `tugboot status`: see status.h. */
+#include "status.h"
+
+#include <stdio.h>
+
+const char *slot_words(char slot)
+{
+	switch (slot) {
+	case 'A':
+		return "slot A";
+	case 'B':
+		return "slot B";
+	case 'R':
+		return "the recovery system";
+	default:
+		return "nothing";
+	}
+}
+
+/* Ends the sentence "slot B is not started: …". */
+static const char *cause_words(enum slot_cause cause)
+{
+	switch (cause) {
+	case SLOT_CAUSE_TRIES:
+		return "its tries are used up";
+	case SLOT_CAUSE_MISSING:
+		return "its partition is not on this disk";
+	case SLOT_CAUSE_REFUSED:
+		return "it has no kernel that could be started";
+	case SLOT_CAUSE_READ_ONLY:
+		return "its try cannot be recorded";
+	default:
+		return "it is not known why";
+	}
+}
+
+void running_words(const struct running *running, char buf[static SENTENCE_MAX])
+{
+	const char *slot = slot_words(running->slot);
+
+	if (!running->by_tugboot) {
+		(void)snprintf(buf, SENTENCE_MAX, "not started by Tugboot");
+		return;
+	}
+	switch (running->reason) {
+	case SLOT_REASON_NORMAL:
+		(void)snprintf(buf, SENTENCE_MAX, "%s", slot);
+		break;
+	case SLOT_REASON_TRIAL:
+		(void)snprintf(buf, SENTENCE_MAX, "%s, on trial: try %u of %u", slot, running->used,
+			       running->allowed);
+		break;
+	case SLOT_REASON_ROLLBACK:
+		(void)snprintf(buf, SENTENCE_MAX, "%s, rolled back: the other slot was given up",
+			       slot);
+		break;
+	case SLOT_REASON_FALLBACK:
+		(void)snprintf(buf, SENTENCE_MAX,
+			       "%s, as a fallback: what the environment asks for could not be done",
+			       slot);
+		break;
+	case SLOT_REASON_RECOVERY:
+		(void)snprintf(buf, SENTENCE_MAX, "%s: neither slot could be started", slot);
+		break;
+	default:
+		(void)snprintf(buf, SENTENCE_MAX,
+			       "%s, for a reason that this version does not know", slot);
+	}
+}
+
+void next_words(const struct slot_decision *next, char named, char buf[static SENTENCE_MAX])
+{
+	const char *slot = slot_words(next->slot), *cause = cause_words(next->cause);
+
+	switch (next->reason) {
+	case SLOT_REASON_NORMAL:
+		(void)snprintf(buf, SENTENCE_MAX, "%s", slot);
+		break;
+	case SLOT_REASON_TRIAL:
+		(void)snprintf(buf, SENTENCE_MAX, "%s, on trial: try %u of %u", slot, next->used,
+			       next->allowed);
+		break;
+	case SLOT_REASON_ROLLBACK:
+		(void)snprintf(buf, SENTENCE_MAX, "%s, rolled back; slot %c is given up: %s", slot,
+			       named, cause);
+		break;
+	case SLOT_REASON_FALLBACK:
+		if (next->slot == named)
+			(void)snprintf(buf, SENTENCE_MAX, "%s, though %s: it is the only one", slot,
+				       cause);
+		else
+			(void)snprintf(buf, SENTENCE_MAX, "%s, as a fallback for slot %c: %s", slot,
+				       named, cause);
+		break;
+	case SLOT_REASON_RECOVERY:
+		(void)snprintf(buf, SENTENCE_MAX, "%s: neither slot is on this disk", slot);
+		break;
+	default:
+		(void)snprintf(buf, SENTENCE_MAX, "nothing: neither slot is on this disk");
+	}
+}
+
+void rollback_words(const struct rollback *rollback, char buf[static SENTENCE_MAX])
+{
+	(void)snprintf(buf, SENTENCE_MAX, "from slot %c after %u %s: %s", rollback->slot,
+		       rollback->used, rollback->used == 1 ? "try" : "tries",
+		       cause_words(rollback->cause));
+}

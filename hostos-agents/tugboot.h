@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The `tugboot` command: one file per verb group (cmd_*.c), a table of them in main.c. What a verb
+ * prints on standard output is for the caller; errors go to standard error and name the fix.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "macro.h"
+
+#define TUGBOOT_VERSION "0.1.0"
+
+/* Exit status; documented in tugboot(1). */
+enum result {
+	RESULT_OK = 0,
+	RESULT_FAILED = 1,
+	RESULT_USAGE = 2,
+};
+
+struct options {
+	const char *boot_dir; /* a mounted boot partition; NULL: find it */
+	bool json;
+	bool force;
+};
+
+/* A verb: args are what stands behind its name, terminated by NULL. */
+typedef enum result (*verb_fn)(const struct options *options, char **args);
+
+enum result cmd_status(const struct options *options, char **args);
+enum result cmd_env_list(const struct options *options, char **args);
+enum result cmd_env_get(const struct options *options, char **args);
+enum result cmd_env_set(const struct options *options, char **args);
+enum result cmd_env_unset(const struct options *options, char **args);
+enum result cmd_slot_try(const struct options *options, char **args);
+enum result cmd_slot_good(const struct options *options, char **args);
+enum result cmd_slot_switch(const struct options *options, char **args);
+
+/* One line on standard error, after `tugboot: `; returns RESULT_FAILED, complain_usage() _USAGE. */
+enum result complain(const char *fmt, ...) _printf_(1, 2);
+enum result complain_usage(const char *fmt, ...) _printf_(1, 2);
