@@ -158,12 +158,13 @@ static bool is_ours(const struct cmdline_arg *arg)
 	       cmdline_key_is(arg, "BOOT_IMAGE");
 }
 
-/* Meant for the bootloader kernel alone; the last two are built into it (kernel-config). */
+/* Meant for the bootloader kernel alone; the last three are built into it (kernel-config). */
 static bool is_bootloaders(const struct cmdline_arg *arg)
 {
 	return cmdline_key_is(arg, "nr_cpus") || cmdline_key_is(arg, "balena_stage2") ||
 	       (cmdline_key_is(arg, "maxcpus") && value_is(arg, "0")) ||
-	       cmdline_key_is(arg, "retain_initrd") || cmdline_key_is(arg, "watchdog.stop_on_reboot");
+	       cmdline_key_is(arg, "retain_initrd") || cmdline_key_is(arg, "watchdog.stop_on_reboot") ||
+	       (cmdline_key_is(arg, "libata.force") && value_is(arg, "nodbdelay"));
 }
 
 struct writer {
