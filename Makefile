@@ -38,6 +38,7 @@ V ?= 0
 DESTDIR ?=
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
+VERSION ?= 0.1
 # A tree to build the kernel from, instead of the distribution's source package.
 KERNEL_SRC ?=
 CFLAGS ?= -O2 -g
@@ -47,6 +48,8 @@ TUGBOOT_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tugboot
 B := build/$(ARCH)
 BUILD := $(B)
 export ARCH CROSS_COMPILE OBJCOPY PYTHON DEV KERNEL_SRC TUGBOOT_CACHE BUILD
+
+, := ,
 
 # --- Helpers ----------------------------------------------------------------------------------
 
@@ -166,8 +169,136 @@ $(B)/tests/unit/%: $(B)/obj/unit/tests/unit/%.o $(UNIT_PARTS) $(call libs,unit)
 		-Wl,--as-needed -lcmocka $$($(PKG_CONFIG) --libs blkid json-c)
 .PRECIOUS: $(B)/obj/unit/tests/unit/%.o
 
-.PHONY: all test-unit
-all: packages $(PROGRAMS)
+# --- Fuzz targets -----------------------------------------------------------------------------
 
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+
+$(B)/tests/fuzz/%: $(B)/obj/fuzz/tests/fuzz/%.o $(B)/obj/fuzz/base.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(SANITIZE) -fsanitize=fuzzer -o $@ $< $(filter %.a,$^)
+.PRECIOUS: $(B)/obj/fuzz/tests/fuzz/%.o
+
+# --- The image --------------------------------------------------------------------------------
+
+KERNEL := $(if $(filter aarch64,$(ARCH)),Image,vmlinuz)
+BUSYBOX ?= /bin/busybox
+STUB ?= /usr/lib/systemd/boot/efi/linux$(if $(filter aarch64,$(ARCH)),aa64,x64).efi.stub
+# What the EFI file starts with: the role, and a console on the screen and the first serial port.
+CONSOLES := $(if $(filter aarch64,$(ARCH)),console=tty0,console=tty0 console=ttyS0$(,)115200)
+EFI_CMDLINE ?= tugboot.boot $(CONSOLES)
+EMPTY_DIRECTORIES := dev/ proc/ root/ run/ sys/ sysroot/ tmp/
+SHELL_FILES := bin/busybox=$(BUSYBOX) bin/sh@busybox
+
+# A kernel is built again when the source package, or the tree in its place, is another one.
+$(B)/.kernel-source: FORCE | packages
+	$(call keep,$(or $(KERNEL_SRC),$(shell dpkg-query -W linux-source-6.12 2>/dev/null)))
+
+$(B)/$(KERNEL): $(wildcard kernel-config/*.config kernel-config/required* kernel-config/patches/*) \
+		kernel-config/build $(B)/.kernel-source $(if $(KERNEL_SRC),FORCE) | packages
+	@kernel-config/build $(B)
+
+$(B)/%.stripped: $(B)/%
+	$(Q)$(STRIP) -o $@ $<
+
+$(B)/.initramfs: FORCE
+	$(call keep,DEV=$(DEV) $(if $(filter 1,$(DEV)),$(BUSYBOX)))
+
+$(B)/initramfs.cpio.zst: $(B)/init.stripped $(B)/bootloader.stripped initramfs/pack $(B)/.initramfs
+	$(call say,PACK,$@$(if $(filter 1,$(DEV)), (with a shell)))
+	$(Q)initramfs/pack $@ $(EMPTY_DIRECTORIES) init=$(B)/init.stripped \
+		bootloader=$(B)/bootloader.stripped $(if $(filter 1,$(DEV)),$(SHELL_FILES))
+
+$(B)/.efi: FORCE
+	$(call keep,$(VERSION) $(STUB) $(EFI_CMDLINE))
+
+$(B)/tugboot.efi: $(B)/$(KERNEL) $(B)/initramfs.cpio.zst efi-stub/efi-image $(B)/.efi
+	$(call say,EFI,$@)
+	$(Q)efi-stub/efi-image --stub $(STUB) --linux $(B)/$(KERNEL) --initrd $(B)/initramfs.cpio.zst \
+		--cmdline '$(EFI_CMDLINE)' --release "$$(cat $(B)/kernel.release)" \
+		--os-release $$'ID=tugboot\nNAME=Tugboot\nVERSION_ID=$(VERSION)\nPRETTY_NAME="Tugboot $(VERSION)"\n' \
+		--output $@
+
+$(B)/versions.txt: $(B)/$(KERNEL) $(PROGRAMS) scripts/versions
+	$(Q)scripts/versions "$$(cat $(B)/kernel.release)" >$@
+
+$(B)/man/%: docs/%.scd | packages
+	$(call say,MAN,$@)
+	@mkdir -p $(@D)
+	$(Q)SOURCE_DATE_EPOCH=0 scdoc <$< >$@
+MAN := $(patsubst docs/%.scd,$(B)/man/%,$(sort $(wildcard docs/*.scd)))
+
+IMAGE := $(B)/$(KERNEL) $(B)/initramfs.cpio.zst $(B)/tugboot.efi $(B)/versions.txt
+
+# --- Goals ------------------------------------------------------------------------------------
+
+.PHONY: all run test test-unit test-boot test-long bench fuzz lint install clean help
+
+##   all         the default: $(B)/ with tugboot.efi, vmlinuz, initramfs.cpio.zst and tugboot
+all: packages $(PROGRAMS) $(IMAGE) $(MAN)
+
+##   run         boot a demonstration disk with two roots in QEMU
+run: all
+	@$(PYTHON) tests/boot/demo.py
+
+# Each part of the tests writes `passed failed skipped` there, and runs whatever the others did.
+RESULTS := $(B)/test-results
+PYTESTS_DIFFERENTIAL := $(wildcard tests/differential)
+new_results = rm -rf $(RESULTS); mkdir -p $(RESULTS); export RESULT; status=0
+run_unit = RESULT=$(RESULTS)/unit; scripts/run-unit $(UNIT) || status=1
+# $(call run_fuzz,SECONDS)
+run_fuzz = RESULT=$(RESULTS)/fuzz; scripts/run-fuzz $(1) $(FUZZ) || status=1
+# $(call run_pytest,NAME,ARGUMENTS)
+run_pytest = RESULT=$(RESULTS)/$(1); scripts/run-pytest $(2) || status=1
+# $(call run_tests,SECONDS PER FUZZ TARGET,PYTEST ARGUMENTS)
+run_tests = @$(new_results); $(run_unit); $(call run_fuzz,$(1)); \
+	$(if $(PYTESTS_DIFFERENTIAL),$(call run_pytest,differential,$(2) $(PYTESTS_DIFFERENTIAL));) \
+	$(call run_pytest,boot,$(2) -n $(BOOT_JOBS) tests/boot); \
+	scripts/test-total $(RESULTS) || status=1; exit $$status
+# Guests at a time.
+BOOT_JOBS ?= 2
+
+##   test        all tests, with a few seconds for each fuzz target
+test: all $(UNIT) $(FUZZ)
+	$(call run_tests,3,-m 'not long')
+
+##   test-long   all tests and those marked as long, with five minutes for each fuzz target
+test-long: all $(UNIT) $(FUZZ)
+	$(call run_tests,300)
+
+##   test-unit   the unit tests alone
 test-unit: packages $(UNIT)
 	@scripts/run-unit $(UNIT)
+
+##   test-boot   the boot tests alone; T=EXPRESSION chooses some of them (pytest -k)
+test-boot: all
+	@$(PYTHON) -m pytest -n $(BOOT_JOBS) $(if $(T),-k '$(T)') tests/boot
+
+##   fuzz        every fuzz target for FUZZ_SECONDS=60
+fuzz: packages $(FUZZ)
+	@scripts/run-fuzz $(FUZZ_SECONDS) $(FUZZ)
+
+##   bench       boot under -icount and print where the guest's instructions go
+bench: all
+	@$(PYTHON) tests/bench/bench.py
+
+##   lint        format, static checks, scripts, man pages
+lint: packages
+	@scripts/lint
+
+##   install     to DESTDIR and PREFIX=/usr/local
+install: all
+	install -D -m 755 $(B)/tugboot $(DESTDIR)$(PREFIX)/bin/tugboot
+	install -d $(DESTDIR)$(PREFIX)/lib/tugboot
+	install -m 644 $(IMAGE) $(DESTDIR)$(PREFIX)/lib/tugboot
+	$(foreach m,$(MAN),install -D -m 644 $(m) \
+		$(DESTDIR)$(PREFIX)/share/man/man$(lastword $(subst ., ,$(m)))/$(notdir $(m)) &&) true
+
+##   clean       remove what was built for this architecture; the cache stays
+clean:
+	rm -rf $(B)
+
+##   help        this list
+help:
+	@echo 'make [GOAL]... [ARCH=$(ARCH)] [DEV=1] [WERROR=0] [V=1] [KERNEL_SRC=TREE]'
+	@sed -n 's/^##//p' $(firstword $(MAKEFILE_LIST)) | sed 's,\$$(B),$(B),'
