@@ -57,7 +57,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),:,@printf '  %-8s%s\n' '$(1)' '$(2)')
 
 # Packages are looked after by the goals that people name; a file named as goal checks nothing.
-PACKAGE_GOALS := all run test test-unit test-boot test-long bench fuzz lint install
+PACKAGE_GOALS := all run test test-unit test-boot test-differential test-command test-long bench fuzz lint install
 GOALS := $(or $(MAKECMDGOALS),all)
 .PHONY: packages
 packages:
@@ -116,6 +116,7 @@ $(B)/obj/$(1)/%.o: %.c $(B)/obj/$(1)/.flags | packages
 	$$(call say,CC,$$* ($(1)))
 	@mkdir -p $$(@D)
 	$$(Q)$$(cc_$(1)) $$(flags_$(1)) $$(inc_$$(patsubst %/,%,$$(dir $$*))) -MMD -MP -c -o $$@ $$<
+.PRECIOUS: $(B)/obj/$(1)/%.o
 
 $(B)/obj/$(1)/base.a: $(call objects,$(1),lib/base)
 $(B)/obj/$(1)/sys.a: $(call objects,$(1),lib/sys)
@@ -167,7 +168,6 @@ $(B)/tests/unit/%: $(B)/obj/unit/tests/unit/%.o $(UNIT_PARTS) $(call libs,unit)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(SANITIZE) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		-Wl,--as-needed -lcmocka $$($(PKG_CONFIG) --libs blkid json-c)
-.PRECIOUS: $(B)/obj/unit/tests/unit/%.o
 
 # --- Fuzz targets -----------------------------------------------------------------------------
 
@@ -177,7 +177,6 @@ $(B)/tests/fuzz/%: $(B)/obj/fuzz/tests/fuzz/%.o $(B)/obj/fuzz/base.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(SANITIZE) -fsanitize=fuzzer -o $@ $< $(filter %.a,$^)
-.PRECIOUS: $(B)/obj/fuzz/tests/fuzz/%.o
 
 # --- The image --------------------------------------------------------------------------------
 
@@ -200,6 +199,7 @@ $(B)/$(KERNEL): $(wildcard kernel-config/*.config kernel-config/required* kernel
 
 $(B)/%.stripped: $(B)/%
 	$(Q)$(STRIP) -o $@ $<
+.PRECIOUS: $(B)/%.stripped
 
 $(B)/.initramfs: FORCE
 	$(call keep,DEV=$(DEV) $(if $(filter 1,$(DEV)),$(BUSYBOX)))
@@ -243,7 +243,8 @@ run: all
 
 # Each part of the tests writes `passed failed skipped` there, and runs whatever the others did.
 RESULTS := $(B)/test-results
-PYTESTS_DIFFERENTIAL := $(wildcard tests/differential)
+# Python tests that need no guest: each directory of them has its own pytest.ini.
+HOST_PYTESTS := $(patsubst tests/%/pytest.ini,%,$(filter-out tests/boot/%,$(wildcard tests/*/pytest.ini)))
 new_results = rm -rf $(RESULTS); mkdir -p $(RESULTS); export RESULT; status=0
 run_unit = RESULT=$(RESULTS)/unit; scripts/run-unit $(UNIT) || status=1
 # $(call run_fuzz,SECONDS)
@@ -252,7 +253,7 @@ run_fuzz = RESULT=$(RESULTS)/fuzz; scripts/run-fuzz $(1) $(FUZZ) || status=1
 run_pytest = RESULT=$(RESULTS)/$(1); scripts/run-pytest $(2) || status=1
 # $(call run_tests,SECONDS PER FUZZ TARGET,PYTEST ARGUMENTS)
 run_tests = @$(new_results); $(run_unit); $(call run_fuzz,$(1)); \
-	$(if $(PYTESTS_DIFFERENTIAL),$(call run_pytest,differential,$(2) $(PYTESTS_DIFFERENTIAL));) \
+	$(foreach t,$(HOST_PYTESTS),$(call run_pytest,$(t),$(2) tests/$(t));) \
 	$(call run_pytest,boot,$(2) -n $(BOOT_JOBS) tests/boot); \
 	scripts/test-total $(RESULTS) || status=1; exit $$status
 # Guests at a time.
@@ -273,6 +274,10 @@ test-unit: packages $(UNIT)
 ##   test-boot   the boot tests alone; T=EXPRESSION chooses some of them (pytest -k)
 test-boot: all
 	@$(PYTHON) -m pytest -n $(BOOT_JOBS) $(if $(T),-k '$(T)') tests/boot
+
+##   test-NAME   the tests in tests/NAME alone
+$(HOST_PYTESTS:%=test-%): test-%: all
+	@$(PYTHON) -m pytest tests/$*
 
 ##   fuzz        every fuzz target for FUZZ_SECONDS=60
 fuzz: packages $(FUZZ)
