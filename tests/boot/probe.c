@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The operating system of the boot tests: the first process of the kernel that Tugboot started. It
+ * says on the console what it sees, one `PROBE key=value` a line, then does what it was told to.
+ *
+ * It runs as /init of an initrd (it finds and mounts root= by itself, as any initrd would), and as
+ * /sbin/init of a root that Tugboot's OS role has switched to.
+ *
+ * What to do: `probe=` on the command line, else the file /etc/probe in the root; a list of words
+ * separated by commas: poweroff (also when there is nothing), reboot, panic, hang, sleep (3 s),
+ * status and good (the `tugboot` command; as /init with --boot, since it has no root to look from).
+ *
+ * Trusts the tests, which write everything that it reads.
+ */
+#include <blkid/blkid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/klog.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+static const char *const filesystems[] = {"ext4", "squashfs", "erofs", "vfat", NULL};
+static const char *const boot_labels[] = {"tug-boot", "resin-boot", "balena-boot", NULL};
+
+static char cmdline[4096];
+static bool initrd;
+
+/* One line in one write, so that it reaches the console in one piece. */
+static void __attribute__((format(printf, 1, 2))) say(const char *fmt, ...)
+{
+	static char line[sizeof(cmdline) + 256];
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(line, sizeof(line) - 1, fmt, args);
+	va_end(args);
+	if (n < 0)
+		return;
+	if ((size_t)n >= sizeof(line) - 1)
+		n = sizeof(line) - 2;
+	line[n++] = '\n';
+	if (write(STDOUT_FILENO, line, (size_t)n) != n)
+		return; /* nobody left to tell */
+	(void)tcdrain(STDOUT_FILENO);
+}
+
+/* Reads a text file without its last newline; empty when there is none. */
+static void read_text(const char *path, char *buf, size_t size)
+{
+	ssize_t n = -1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		n = read(fd, buf, size - 1);
+		(void)close(fd);
+	}
+	buf[n > 0 ? n : 0] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+}
+
+/* The value of the last `key=` on the command line, without quotes; false when there is none. */
+static bool parameter(const char *key, char *buf, size_t size)
+{
+	size_t n = strlen(key);
+	bool found = false, quoted = false;
+
+	for (const char *p = cmdline; *p;) {
+		const char *word = p;
+
+		for (; *p && (quoted || *p != ' '); p++)
+			if (*p == '"')
+				quoted = !quoted;
+		if (strncmp(word, key, n) == 0 && word[n] == '=') {
+			size_t len = 0;
+
+			for (const char *v = word + n + 1; v < p && len + 1 < size; v++)
+				if (*v != '"')
+					buf[len++] = *v;
+			buf[len] = '\0';
+			found = true;
+		}
+		while (*p == ' ')
+			p++;
+	}
+	return found;
+}
+
+static void console_open(void)
+{
+	int fd;
+
+	(void)mkdir("/dev", 0755);
+	(void)mount("dev", "/dev", "devtmpfs", 0, NULL); /* the OS role has it already */
+	fd = open("/dev/console", O_RDWR | O_NOCTTY);
+	if (fd < 0)
+		_exit(1);
+	for (int i = 0; i < 3; i++)
+		(void)dup2(fd, i);
+	/* The kernel's own lines would land in the middle of ours. */
+	(void)klogctl(6, NULL, 0);
+}
+
+/* Waits for the device of a tag such as UUID=…; NULL when it does not come. */
+static char *wait_for(const char *tag)
+{
+	for (int i = 0; i < 300; i++) {
+		char *dev = tag[0] == '/' ? strdup(tag) : blkid_evaluate_spec(tag, NULL);
+
+		if (dev && access(dev, F_OK) == 0)
+			return dev;
+		free(dev);
+		usleep(100000);
+	}
+	return NULL;
+}
+
+static bool mount_any(const char *dev, const char *dir, unsigned long flags, const char **ret_fs)
+{
+	for (size_t i = 0; filesystems[i]; i++) {
+		if (mount(dev, dir, filesystems[i], flags, NULL) == 0) {
+			*ret_fs = filesystems[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Finds root= as an initrd does. */
+static void find_root(void)
+{
+	char spec[256], name[256];
+	const char *fs;
+	char *dev;
+
+	if (!parameter("root", spec, sizeof(spec))) {
+		say("PROBE root=none");
+		return;
+	}
+	dev = wait_for(spec);
+	if (!dev) {
+		say("PROBE root=absent");
+		return;
+	}
+	(void)mkdir("/sysroot", 0755);
+	if (!mount_any(dev, "/sysroot", MS_RDONLY, &fs)) {
+		say("PROBE root=unmountable dev=%s errno=%d", dev, errno);
+		return;
+	}
+	read_text("/sysroot/etc/root-name", name, sizeof(name));
+	say("PROBE root=%s dev=%s fs=%s", name, dev, fs);
+	free(dev);
+}
+
+static void say_mounts(void)
+{
+	char line[512];
+	FILE *mounts = fopen("/proc/self/mounts", "re");
+
+	if (!mounts)
+		return;
+	while (fgets(line, sizeof(line), mounts)) {
+		line[strcspn(line, "\n")] = '\0';
+		say("PROBE mount=%s", line);
+	}
+	(void)fclose(mounts);
+}
+
+static bool mount_boot(void)
+{
+	const char *fs;
+
+	(void)mkdir("/boot", 0755);
+	for (size_t i = 0; boot_labels[i]; i++) {
+		char *dev = blkid_evaluate_tag("LABEL", boot_labels[i], NULL);
+
+		if (dev && mount_any(dev, "/boot", 0, &fs))
+			return true;
+		free(dev);
+	}
+	say("PROBE boot=unmountable");
+	return false;
+}
+
+/* Runs the command under test; its own lines go to the console. */
+static void tugboot(const char *verb, const char *what)
+{
+	const char *argv[6] = {"tugboot"};
+	size_t n = 1;
+	int status;
+	pid_t pid;
+
+	if (initrd) {
+		if (!mount_boot())
+			return;
+		argv[n++] = "--boot";
+		argv[n++] = "/boot";
+	}
+	argv[n++] = verb;
+	argv[n++] = what;
+	pid = fork();
+	if (pid == 0) {
+		execv("/usr/bin/tugboot", (char *const *)(uintptr_t)argv);
+		say("PROBE tugboot=missing errno=%d", errno);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		status = -1;
+	say("PROBE tugboot=%s exit=%d", verb, WIFEXITED(status) ? WEXITSTATUS(status) : 255);
+	if (initrd)
+		(void)umount("/boot");
+}
+
+static void act(const char *word)
+{
+	if (strcmp(word, "status") == 0)
+		tugboot("status", NULL);
+	else if (strcmp(word, "good") == 0)
+		tugboot("slot", "good");
+	else if (strcmp(word, "sleep") == 0)
+		(void)sleep(3);
+	else if (strcmp(word, "hang") == 0)
+		for (;;)
+			(void)pause();
+	else if (strcmp(word, "panic") == 0)
+		_exit(1); /* the end of PID 1 is a kernel panic */
+	else if (strcmp(word, "reboot") == 0)
+		(void)reboot(RB_AUTOBOOT);
+	else if (strcmp(word, "poweroff") == 0)
+		(void)reboot(RB_POWER_OFF);
+	else
+		say("PROBE unknown=%s", word);
+}
+
+int main(int argc, char *argv[])
+{
+	char actions[256], name[256];
+	struct utsname kernel;
+
+	initrd = argc > 0 && strcmp(argv[0], "/init") == 0;
+	console_open();
+	(void)mkdir("/proc", 0755);
+	(void)mkdir("/sys", 0755);
+	(void)mount("proc", "/proc", "proc", 0, NULL);
+	(void)mount("sys", "/sys", "sysfs", 0, NULL);
+	read_text("/proc/cmdline", cmdline, sizeof(cmdline));
+	say("PROBE role=%s", initrd ? "initrd" : "init");
+	say("PROBE cmdline=%s", cmdline);
+	if (uname(&kernel) == 0)
+		say("PROBE kernel=%s", kernel.release);
+	if (initrd) {
+		/* Which initrd this is: the test put a name in it. */
+		read_text("/etc/initrd-name", name, sizeof(name));
+		say("PROBE initrd=%s", name);
+		find_root();
+	} else {
+		read_text("/etc/root-name", name, sizeof(name));
+		say("PROBE root=%s", name);
+	}
+	say_mounts();
+	if (!parameter("probe", actions, sizeof(actions)))
+		read_text(initrd ? "/sysroot/etc/probe" : "/etc/probe", actions, sizeof(actions));
+	say("PROBE end=%s", actions);
+	sync();
+	for (char *word = strtok(actions, ","); word; word = strtok(NULL, ","))
+		act(word);
+	sync();
+	(void)reboot(RB_POWER_OFF);
+	return 1;
+}
