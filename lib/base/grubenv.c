@@ -195,15 +195,44 @@ int grubenv_get(const char *data, size_t size, const char *name, char *buf, size
 	return last.name ? grubenv_value(&last, buf, buf_size) : -ENOENT;
 }
 
-/* Writes the block anew, line by line: each line of this name gives way, the first one to the new
+/* A line that says nothing: empty, or of '#' alone. Padding becomes one when a newline is put
+ * behind it, and a block full of it could take no variable any more. */
+static bool is_filler(const char *line, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (line[i] != '#')
+			return false;
+	return true;
+}
+
+/* Builds the block anew, line by line: each line of this name gives way, the first one to the new
  * value. value NULL removes. */
+static void rebuild(struct builder *b, const char block[static GRUBENV_SIZE], size_t length,
+		    const char *name, const char *value, bool drop_filler)
+{
+	size_t end, name_len = strlen(name);
+	struct grubenv_var var;
+	bool placed = !value;
+
+	for (size_t at = 0; line_end(block, length, at, &end); at = end + 1) {
+		if (drop_filler && is_filler(block + at, end - at))
+			continue;
+		if (!parse_line(block + at, end - at, &var) || !var_is(&var, name, name_len)) {
+			put(b, block + at, end + 1 - at);
+		} else if (!placed) {
+			put_variable(b, name, name_len, value, strlen(value));
+			placed = true;
+		}
+	}
+	if (!placed)
+		put_variable(b, name, name_len, value, strlen(value));
+}
+
 static int rewrite(char block[static GRUBENV_SIZE], const char *name, const char *value)
 {
 	char new_block[GRUBENV_SIZE];
 	struct builder b = {.block = new_block};
-	size_t length, end, name_len = strlen(name);
-	struct grubenv_var var;
-	bool placed = !value;
+	size_t length;
 	int r;
 
 	if (!grubenv_name_valid(name))
@@ -212,16 +241,11 @@ static int rewrite(char block[static GRUBENV_SIZE], const char *name, const char
 	if (r < 0)
 		return r;
 
-	for (size_t at = 0; line_end(block, length, at, &end); at = end + 1) {
-		if (!parse_line(block + at, end - at, &var) || !var_is(&var, name, name_len)) {
-			put(&b, block + at, end + 1 - at);
-		} else if (!placed) {
-			put_variable(&b, name, name_len, value, strlen(value));
-			placed = true;
-		}
+	rebuild(&b, block, length, name, value, false);
+	if (b.full) {
+		b = (struct builder){.block = new_block};
+		rebuild(&b, block, length, name, value, true);
 	}
-	if (!placed)
-		put_variable(&b, name, name_len, value, strlen(value));
 	if (b.full)
 		return -ENOSPC;
 	pad(&b);

@@ -29,6 +29,9 @@
  *   appends to a block whose last newline has a    -EUCLEAN: the block ends inside a value; what
  *   '\' before it, so that the new variable is     is set must be read back
  *   part of the value before
+ *   keeps empty lines and lines of '#' alone,      these lines go when there is no room without
+ *   which padding becomes when a newline is put    them
+ *   behind it, and then has no room
  *   takes any size from 26 bytes, keeps it         1024 bytes and no other (-EMSGSIZE)
  *   create adds a comment that warns of editors    not written: 70 bytes more for variables
  */

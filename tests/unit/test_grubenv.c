@@ -318,6 +318,22 @@ static void a_full_block_takes_no_more_and_is_unchanged(void **state)
 	expect_read("a", "2");
 }
 
+static void a_newline_behind_the_padding_does_not_fill_the_block(void **state)
+{
+	(void)state;
+	given(SIG "# note\na=1\n");
+	block[GRUBENV_SIZE - 1] = '\n';
+	assert_int_equal(grubenv_check(block, sizeof(block)), 0);
+	assert_int_equal(grubenv_set(block, "a", "2"), 0);
+	assert_int_equal(block[GRUBENV_SIZE - 1], '\n'); /* nothing had to give way */
+	assert_int_equal(grubenv_set(block, "a", "longer"), 0);
+	expect_block(SIG "# note\na=longer\n");
+
+	memset(block + 512, '\n', 512);
+	assert_int_equal(grubenv_set(block, "b", "1"), 0);
+	expect_block(SIG "# note\na=longer\nb=1\n");
+}
+
 static void shrinking_in_a_full_block_pads_its_end(void **state)
 {
 	char fill[GRUBENV_SIZE];
@@ -477,6 +493,7 @@ int main(void)
 		cmocka_unit_test(unset_removes_all_of_a_name),
 		cmocka_unit_test(names_that_cannot_be_held_are_refused),
 		cmocka_unit_test(a_full_block_takes_no_more_and_is_unchanged),
+		cmocka_unit_test(a_newline_behind_the_padding_does_not_fill_the_block),
 		cmocka_unit_test(shrinking_in_a_full_block_pads_its_end),
 		cmocka_unit_test(a_damaged_block_is_not_changed),
 		cmocka_unit_test(repair_keeps_a_good_block),
