@@ -150,19 +150,19 @@ static bool value_is(const struct cmdline_arg *arg, const char *value)
 	       memcmp(arg->value, value, arg->value_len) == 0;
 }
 
-/* Said by this module alone, so not by a part. */
+/* Said by this module alone, so not by a part. A part that named the bootloader's role would send a
+ * root with Tugboot's own initramfs round in a circle. */
 static bool is_ours(const struct cmdline_arg *arg)
 {
 	return cmdline_key_is(arg, "root") || key_starts(arg, "tugboot.") ||
 	       cmdline_key_is(arg, "rauc.slot") || cmdline_key_is(arg, "initrd") ||
-	       cmdline_key_is(arg, "BOOT_IMAGE");
+	       cmdline_key_is(arg, "BOOT_IMAGE") || cmdline_key_is(arg, "balena_stage2");
 }
 
 /* Meant for the bootloader kernel alone; the last three are built into it (kernel-config). */
 static bool is_bootloaders(const struct cmdline_arg *arg)
 {
-	return cmdline_key_is(arg, "nr_cpus") || cmdline_key_is(arg, "balena_stage2") ||
-	       (cmdline_key_is(arg, "maxcpus") && value_is(arg, "0")) ||
+	return cmdline_key_is(arg, "nr_cpus") || (cmdline_key_is(arg, "maxcpus") && value_is(arg, "0")) ||
 	       cmdline_key_is(arg, "retain_initrd") || cmdline_key_is(arg, "watchdog.stop_on_reboot") ||
 	       (cmdline_key_is(arg, "libata.force") && value_is(arg, "nodbdelay"));
 }

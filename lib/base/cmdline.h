@@ -59,7 +59,7 @@ struct cmdline_parts {
  * Composes the line: slot options, extra options, what is inherited, then root=, tugboot.slot=,
  * tugboot.reason=, tugboot.tries=, for A and B rauc.slot=, and panic=10 unless a part sets panic=.
  * What is said here alone is taken out of the parts: root=, tugboot.*, rauc.slot=, initrd=,
- * BOOT_IMAGE=; out of the inherited part also maxcpus=0, nr_cpus=, balena_stage2 and what the
+ * BOOT_IMAGE=, balena_stage2; out of the inherited part also maxcpus=0, nr_cpus= and what the
  * bootloader kernel has built in. What stands behind `--` in any part goes to the end.
  * An unclosed quote in a part is closed, so that it cannot swallow the next.
  * Returns the length; -E2BIG when it needs more than buf_size bytes with its end (buf then holds

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Three hostile strings as the parts of a command line. Whatever they are, the composed line says once
+ * and last what Tugboot says: root=, tugboot.slot= and the rest.
+ */
+#include "cmdline.h"
+
+#include <errno.h>
+
+#include "must.h"
+
+/* Exactly one parameter of this key, before `--`, with this value. */
+static void must_say_once(const char *line, const char *key, const char *value)
+{
+	struct cmdline_arg arg;
+	unsigned times = 0;
+
+	for (size_t pos = 0; cmdline_next(line, &pos, &arg);) {
+		if (arg.len == 2 && memcmp(arg.text, "--", 2) == 0)
+			break;
+		if (!cmdline_key_is(&arg, key))
+			continue;
+		times++;
+		MUST(arg.value && arg.value_len == strlen(value) && memcmp(arg.value, value, arg.value_len) == 0);
+	}
+	MUST(times == 1);
+}
+
+static void must_walk(const char *line)
+{
+	struct slice text = slice_str(line);
+	struct cmdline_arg arg;
+	size_t pos = 0, last = 0;
+
+	while (cmdline_next(line, &pos, &arg)) {
+		MUST(pos > last && pos <= text.len);
+		MUST(arg.len > 0);
+		must_lie_in(slice_of(arg.text, arg.len), text);
+		must_lie_in(slice_of(arg.key, arg.key_len), text);
+		if (arg.value)
+			must_lie_in(slice_of(arg.value, arg.value_len), text);
+		last = pos;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size)
+{
+	char *parts[3], *line;
+	struct cmdline_parts said = {
+		.root = "UUID=u", .slot = "A", .reason = "trial", .used = 1, .allowed = 2};
+	size_t size = 3 * input_size + 256;
+	int len;
+
+	for (size_t i = 0; i < 3; i++) {
+		parts[i] = take_string(&input, &input_size);
+		must_walk(parts[i]);
+	}
+	said.slot_options = parts[0];
+	said.extra_options = parts[1];
+	said.inherited = parts[2];
+	line = malloc(size);
+	MUST(line);
+	len = cmdline_compose(&said, line, size);
+	MUST(len >= 0 && (size_t)len == strlen(line));
+	must_say_once(line, "root", "UUID=u");
+	must_say_once(line, "tugboot.slot", "A");
+	must_say_once(line, "tugboot.tries", "1/2");
+	must_say_once(line, "rauc.slot", "A");
+	MUST(cmdline_has(line, "panic"));
+	MUST(!cmdline_is_boot_role(line));
+	MUST(cmdline_compose(&said, line, (size_t)len) == -E2BIG);
+	for (size_t i = 0; i < 3; i++)
+		free(parts[i]);
+	free(line);
+	return 0;
+}
