@@ -169,6 +169,15 @@ static void fields_that_a_protocol_does_not_have_are_not_read(void **state)
 	assert_true(image.relocatable);
 	assert_int_equal(image.cmdline_size, 255);
 	assert_int_equal(image.image_size, 8245760);
+	put16(0x206, 0x0204);
+	assert_int_equal(parse(), 0);
+	assert_int_equal(image.image_size, 8245760);
+	put16(0x206, 0x0206);
+	assert_int_equal(parse(), 0);
+	assert_int_equal(image.cmdline_size, 2047);
+	put16(0x206, 0x020a);
+	assert_int_equal(parse(), 0);
+	assert_int_equal(image.init_size, 66682880);
 	put16(0x206, 0x0209);
 	assert_int_equal(parse(), 0);
 	assert_int_equal(image.cmdline_size, 2047);
@@ -217,6 +226,8 @@ static void the_release_is_the_first_word_of_the_version(void **state)
 	assert_true(slice_is(r, "6.12"));
 	assert_int_equal(release("6.12.10-200.fc41.x86_64+debug~1:2 ", 34, &r), 0);
 	assert_true(slice_is(r, "6.12.10-200.fc41.x86_64+debug~1:2"));
+	assert_int_equal(release("09azAZ ", 7, &r), 0);
+	assert_true(slice_is(r, "09azAZ"));
 }
 
 static void a_release_that_is_none_is_refused(void **state)

@@ -149,6 +149,12 @@ static void of_keys_that_stand_twice_the_same_one_counts_as_in_u_boot(void **sta
 	expect(label.fdt, "/f1");
 	expect(label.fdtdir, "/d1");
 	expect(label.fdtoverlays, "/o1");
+	given_label("label a\nkernel /k1\nfdt /f1\nfdtdir /d1\nfdtoverlays /o1\nlinux /k2\n"
+		    "devicetree /f2\ndevicetreedir /d2\ndevicetree-overlay /o2\n");
+	expect(label.kernel, "/k2");
+	expect(label.fdt, "/f1");
+	expect(label.fdtdir, "/d1");
+	expect(label.fdtoverlays, "/o1");
 }
 
 static void the_default_is_first_and_the_others_follow(void **state)

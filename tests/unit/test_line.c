@@ -58,6 +58,19 @@ static void lines_are_trimmed_and_counted_to_the_end(void **state)
 	assert_false(line_next(t, &pos, &line));
 }
 
+static void a_line_of_blanks_is_empty(void **state)
+{
+	struct slice line;
+	size_t pos = 0;
+
+	(void)state;
+	assert_true(line_next(slice_of(exact(" \t \n", 4), 4), &pos, &line));
+	assert_int_equal(line.len, 0);
+	pos = 0;
+	assert_true(line_next(slice_of(exact("  ", 2), 2), &pos, &line));
+	assert_int_equal(line.len, 0);
+}
+
 static void a_newline_at_the_end_starts_no_line(void **state)
 {
 	struct slice line;
@@ -137,6 +150,8 @@ static void case_is_ignored_for_letters_only(void **state)
 {
 	(void)state;
 	assert_true(line_word_is(slice_str("LaBeL"), "label"));
+	assert_true(line_word_is(slice_str("AZ"), "az"));
+	assert_true(line_word_is(slice_str("az"), "AZ"));
 	assert_true(line_word_is(slice_str("x64"), "X64"));
 	assert_false(line_word_is(slice_str("labe"), "label"));
 	assert_false(line_word_is(slice_str("labels"), "label"));
@@ -151,6 +166,7 @@ int main(void)
 		cmocka_unit_test(text_has_no_control_characters),
 		cmocka_unit_test(a_carriage_return_stands_only_before_a_newline),
 		cmocka_unit_test(lines_are_trimmed_and_counted_to_the_end),
+		cmocka_unit_test(a_line_of_blanks_is_empty),
 		cmocka_unit_test(a_newline_at_the_end_starts_no_line),
 		cmocka_unit_test(only_a_newline_takes_a_carriage_return_away),
 		cmocka_unit_test(words_are_taken_off_the_front),

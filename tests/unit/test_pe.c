@@ -252,6 +252,12 @@ static void headers_that_are_not_all_there_are_never_read(void **state)
 	}
 	file_size = sizeof(file);
 	assert_int_equal(locate(), 0);
+	/* Headers and nothing else: whole, and cut off in the first section. */
+	file_size = headers_end();
+	assert_int_equal(locate(), -ENODATA);
+	given_pe();
+	file_size = headers_end();
+	assert_int_equal(locate(), -ENOEXEC);
 }
 
 static void headers_far_away_do_not_wrap_round(void **state)

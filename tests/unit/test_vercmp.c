@@ -141,6 +141,8 @@ static void marks_are_passed_over_in_pairs(void **state)
 	expect("^", 1, "");
 	expect("1^", 1, "1");
 	expect("1^1", -1, "1.1");
+	expect("1-", -1, "1-2");
+	expect("1.", -1, "1.a");
 	expect("-", 1, "");
 	expect("-", -1, "^");
 	expect("-", -1, ".");
@@ -155,6 +157,10 @@ static void what_is_no_part_of_a_version_separates(void **state)
 	expect("a_b", -1, "ab");
 	expect("1\n2", 0, "1:2");
 	expect("\x80\xff", 0, "");
+	/* Next to the letters and digits on either side. */
+	expect("@[`{/:", 0, "");
+	for (const char *c = "azAZ09"; *c; c++)
+		expect((char[]){*c, '\0'}, 1, "");
 }
 
 static void slices_may_hold_nul_and_be_empty(void **state)
