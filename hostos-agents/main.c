@@ -36,10 +36,11 @@ static const struct verb {
 
 static void complain_va(const char *fmt, va_list ap)
 {
+	char text[2048];
+
 	(void)fflush(stdout); /* in the order in which it was said */
-	(void)fputs("tugboot: ", stderr);
-	(void)vfprintf(stderr, fmt, ap);
-	(void)fputc('\n', stderr);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	(void)fprintf(stderr, "tugboot: %s\n", text);
 }
 
 enum result complain(const char *fmt, ...)

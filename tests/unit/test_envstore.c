@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +25,44 @@
 #include "slot.h"
 
 #define SIG GRUBENV_SIGNATURE
+
+/* What file.c does to a file, in order, seen between it and the kernel: "w512@0 s t1024 s". */
+static char calls[200];
+static bool disk_lies; /* stores something else than what it was given */
+
+_printf_(1, 2) static void note(const char *fmt, ...)
+{
+	size_t n = strlen(calls);
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(calls + n, sizeof(calls) - n, fmt, ap);
+	va_end(ap);
+}
+
+ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
+{
+	char lie[GRUBENV_SIZE];
+
+	note("w%zu@%ld ", size, (long)offset);
+	if (!disk_lies)
+		return syscall(SYS_pwrite64, fd, data, size, offset);
+	memcpy(lie, data, MIN(size, sizeof(lie)));
+	lie[size / 2] ^= 1;
+	return syscall(SYS_pwrite64, fd, lie, MIN(size, sizeof(lie)), offset);
+}
+
+int fsync(int fd)
+{
+	note("s ");
+	return (int)syscall(SYS_fsync, fd);
+}
+
+int ftruncate(int fd, off_t size)
+{
+	note("t%ld ", (long)size);
+	return (int)syscall(SYS_ftruncate, fd, size);
+}
 
 /* The boot partition of each test: an empty directory that the test is in. */
 static char dir_path[] = "/tmp/test_envstore.XXXXXX";
@@ -38,6 +77,7 @@ static int make_dir(void **state)
 		return -1;
 	dir = open(dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	store = ENVSTORE_NONE;
+	disk_lies = false;
 	return dir < 0 ? -1 : 0;
 }
 
@@ -472,7 +512,55 @@ static void concurrent_writers_lose_nothing(void **state)
 		expect_read((char[]){'w', (char)('0' + w), '\0'}, "25");
 }
 
+static void a_disk_that_keeps_something_else_is_found_out(void **state)
+{
+	(void)state;
+	given("bootenv", SIG "a=1\n", GRUBENV_SIZE);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	disk_lies = true;
+	assert_int_equal(set("a", "2"), -EIO);
+	expect_read("a", "1");
+	disk_lies = false;
+	assert_int_equal(set("a", "2"), 0);
+	expect_file("bootenv", SIG "a=2\n");
+}
+
 /* file.c */
+
+static void only_sectors_that_differ_are_written_and_each_step_is_durable(void **state)
+{
+	static const struct {
+		size_t was;
+		char first, second;
+		const char *calls;
+	} cases[] = {
+		{1024, 'a', 'a', ""},
+		{1024, 'b', 'a', "w512@0 s "},
+		{1024, 'a', 'b', "w512@512 s "},
+		{1024, 'b', 'b', "w1024@0 s "},
+		{600, 'a', 'a', "w512@512 s "},
+		{0, 'a', 'a', "w1024@0 s "},
+		{1025, 'a', 'a', "t1024 s "},
+		{2000, 'b', 'a', "w512@0 s t1024 s "},
+	};
+	char was[2000], data[1024];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		memset(was, 'a', sizeof(was));
+		memset(data, cases[i].first, 512);
+		memset(data + 512, cases[i].second, 512);
+		write_file("other", was, cases[i].was);
+		calls[0] = '\0';
+		assert_int_equal(file_rewrite(dir, "other", data, sizeof(data)), 0);
+		assert_string_equal(calls, cases[i].calls);
+	}
+	/* A new file: its content, then its name. */
+	assert_int_equal(unlinkat(dir, "other", 0), 0);
+	calls[0] = '\0';
+	assert_int_equal(file_rewrite(dir, "other", data, sizeof(data)), 0);
+	assert_string_equal(calls, "w1024@0 s s ");
+}
 
 static void a_file_is_read_whole_or_not_at_all(void **state)
 {
@@ -546,6 +634,8 @@ int main(void)
 		TEST(a_write_keeps_what_another_writer_stored),
 		TEST(a_lock_keeps_other_writers_out),
 		TEST(concurrent_writers_lose_nothing),
+		TEST(a_disk_that_keeps_something_else_is_found_out),
+		TEST(only_sectors_that_differ_are_written_and_each_step_is_durable),
 		TEST(a_file_is_read_whole_or_not_at_all),
 		TEST(an_empty_file_and_one_of_proc_are_read),
 		TEST(rewriting_changes_size_and_content),

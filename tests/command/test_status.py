@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""`tugboot status`, for people and as JSON."""
+
+import os
+
+import pytest
+from conftest import block
+
+TRIAL_OF_B = {"resin_root_part": "B", "upgrade_available": "1", "bootcount": "1"}
+FIELDS = {"version", "running", "next_boot", "trial", "last_rollback", "slots", "environment"}
+
+
+def lines(done):
+    """Label and text of each line; a line without label belongs to the one before."""
+    shown = {}
+    label = None
+    for line in done.out.splitlines():
+        label = line[:15].strip() or label
+        shown[label] = (shown[label] + " | " if label in shown else "") + line[15:].strip()
+    return shown
+
+
+def test_a_system_of_another_loader(boot):
+    boot.give(resin_root_part="A", upgrade_available="0", bootcount="0")
+    shown = lines(boot.run("status"))
+    assert shown["Running:"] == "not started by Tugboot"
+    assert shown["Next boot:"].startswith("slot A")
+    assert shown["Trial:"] == "none"
+    assert shown["Last rollback:"] == "none"
+    assert shown["Environment:"] == f"bootenv in {boot.dir}"
+
+    status = boot.run("status", "--json").json
+    assert set(status) == FIELDS
+    assert status["running"] == {"by_tugboot": False, "slot": None, "reason": None,
+                                 "tries_used": 0, "tries_allowed": 0}
+    assert status["next_boot"] == {"slot": "A", "reason": "normal", "cause": "none",
+                                   "tries_used": 0, "tries_allowed": 2}
+    assert status["trial"] is None and status["last_rollback"] is None
+    assert status["slots"] is None
+    assert status["environment"] == {"file": "bootenv", "location": str(boot.dir),
+                                     "readable": True, "problem": None}
+
+
+def test_a_trial_in_its_slot(started_boot):
+    boot = started_boot
+    boot.give(**TRIAL_OF_B)
+    boot.started("B", "trial", "1/2")
+    shown = lines(boot.run("status"))
+    assert shown["Running:"] == "slot B, on trial: try 1 of 2"
+    assert shown["Next boot:"].startswith("slot B, on trial: try 2 of 2")
+    assert shown["Trial:"] == "slot B, 1 of 2 tries used | keep it with 'tugboot slot good'"
+
+    status = boot.run("status", "--json").json
+    assert status["running"] == {"by_tugboot": True, "slot": "B", "reason": "trial",
+                                 "tries_used": 1, "tries_allowed": 2}
+    assert status["trial"] == {"slot": "B", "tries_used": 1, "tries_allowed": 2}
+    assert status["next_boot"]["tries_used"] == 2
+
+
+def test_the_last_try_is_used_and_the_next_boot_goes_back(started_boot):
+    boot = started_boot
+    boot.give(resin_root_part="B", upgrade_available="1", bootcount="2")
+    boot.started("B", "trial", "2/2")
+    shown = lines(boot.run("status"))
+    assert shown["Next boot:"].startswith(
+        "slot A, rolled back; slot B is given up: its tries are used up")
+    status = boot.run("status", "--json").json
+    assert status["next_boot"]["slot"] == "A"
+    assert status["next_boot"]["reason"] == "rollback"
+    assert status["next_boot"]["cause"] == "tries-used"
+
+
+def test_after_a_rollback(started_boot):
+    boot = started_boot
+    boot.give(resin_root_part="A", upgrade_available="0", bootcount="0",
+              tugboot_rollback="B:refused:1")
+    boot.started("A", "rollback", "0/2")
+    shown = lines(boot.run("status"))
+    assert shown["Running:"] == "slot A, rolled back: the other slot was given up"
+    assert shown["Last rollback:"] == (
+        "from slot B after 1 try: it has no kernel that could be started")
+    assert boot.run("status", "--json").json["last_rollback"] == {
+        "from": "B", "cause": "refused", "tries_used": 1}
+
+
+@pytest.mark.parametrize("text", ["B", "B:because:1", "x" * 300, "B:refused:1\x1b[31m"])
+def test_a_rollback_note_that_means_nothing_is_left_out(boot, text):
+    boot.give(resin_root_part="A", tugboot_rollback=text)
+    done = boot.run("status")
+    assert lines(done)["Last rollback:"] == "none"
+    assert "\x1b" not in done.out
+    assert boot.run("status", "--json").json["last_rollback"] is None
+
+
+def test_a_missing_environment(boot):
+    shown = lines(boot.run("status"))
+    assert shown["Next boot:"].startswith("slot A")
+    assert shown["Environment:"].endswith("missing; the next write repairs it")
+    assert not boot.file.exists()
+
+
+def test_a_damaged_environment(boot):
+    boot.file.write_bytes(block(resin_root_part="B", bootcount="many")[:-1])
+    shown = lines(boot.run("status"))
+    assert shown["Next boot:"].startswith("slot B")
+    assert "shorter than 1024 bytes; the next write repairs it" in shown["Environment:"]
+    assert "a value in it means nothing" in shown["Environment:"]
+    environment = boot.run("status", "--json").json["environment"]
+    assert environment["readable"] and environment["problem"] == "shorter than 1024 bytes"
+
+
+def test_an_environment_that_cannot_be_read(boot):
+    os.mkfifo(boot.file)
+    done = boot.run("status")
+    assert done.status == 0
+    assert "is not a regular file" in lines(done)["Environment:"]
+    environment = boot.run("status", "--json").json["environment"]
+    assert not environment["readable"] and environment["problem"] == "is not a regular file"
+
+
+def test_a_partition_number_is_not_guessed(boot):
+    boot.give(resin_root_part="3", upgrade_available="1", bootcount="0")
+    shown = lines(boot.run("status"))
+    assert "partition 3" in shown["Next boot:"]
+    assert shown["Trial:"] == "pending"
+    status = boot.run("status", "--json").json
+    assert status["next_boot"] is None
+    assert status["trial"] == {"slot": None, "tries_used": 0, "tries_allowed": 2}
+
+
+def test_what_runs_is_said_where_the_environment_is_not_found(started_boot):
+    boot = started_boot
+    boot.started("A", "normal")
+    boot.dir = boot.dir / "nowhere"
+    done = boot.run("status")
+    assert done.status == 1
+    assert lines(done) == {"Running:": "slot A"}
+    assert "nowhere" in done.err
+    done = boot.run("status", "--json")
+    assert done.status == 1
+    assert done.json["running"]["slot"] == "A"
+    assert done.json["environment"] is None and done.json["next_boot"] is None
+
+
+def test_json_is_valid_whatever_the_environment_holds(boot):
+    for seed in range(50):
+        boot.file.write_bytes(bytes((seed * 7 + i * i * 31 + (i >> 3)) % 256 for i in range(1024)))
+        done = boot.run("status", "--json")
+        assert done.status == 0
+        assert set(done.json) == FIELDS
