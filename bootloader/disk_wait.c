@@ -38,25 +38,36 @@ struct look {
 	struct disk disk;
 	enum fitness fit;
 	bool named;	  /* it is the disk that the firmware side names */
+	bool named_unfit; /* that disk is there, and holds no root: another one must do */
 	unsigned others;  /* other disks that would do as well */
 };
 
-/* Looks at all disks that are there now. */
-static struct look look_at_disks(const char *partuuid)
+/* While the kernel still announces a disk's partitions, some of them are not there yet. */
+static bool is_arriving(const struct disk *disk)
+{
+	return !disk->complete && !(disk->role[PART_BOOT].present && disk->role[PART_ROOT_A].present &&
+				    disk->role[PART_ROOT_B].present);
+}
+
+/* Looks at all disks that are there now; those that are arriving only when it is the last look: a
+ * table may name partitions that the kernel never shows. */
+static struct look look_at_disks(const char *partuuid, bool last)
 {
 	static char names[DISKS_MAX][32];
 	size_t n = disk_list(names, DISKS_MAX);
 	struct look best = {0};
+	bool named_unfit = false;
 
 	for (size_t i = 0; i < n; i++) {
 		struct look look = {0};
 
-		if (disk_probe(names[i], &look.disk) < 0 || !look.disk.complete)
+		if (disk_probe(names[i], &look.disk) < 0 || (is_arriving(&look.disk) && !last))
 			continue;
 		look.fit = fitness_of(&look.disk);
+		look.named = partuuid[0] && disk_has_partuuid(names[i], partuuid);
+		named_unfit |= look.named && look.fit == FIT_NONE;
 		if (look.fit == FIT_NONE)
 			continue;
-		look.named = partuuid[0] && disk_has_partuuid(names[i], partuuid);
 		if (look.named > best.named || (look.named == best.named && look.fit > best.fit)) {
 			look.others = best.others + (best.fit == look.fit);
 			best = look;
@@ -64,6 +75,7 @@ static struct look look_at_disks(const char *partuuid)
 			best.others++;
 		}
 	}
+	best.named_unfit = named_unfit;
 	return best;
 }
 
@@ -113,10 +125,10 @@ int disk_wait(struct boot *boot)
 	progress_tell(STEP_DISK, 0, seconds + 30);
 	(void)efivar_boot_partuuid(partuuid); /* without it any disk will do */
 	for (;;) {
-		look = look_at_disks(partuuid);
-		if (look.fit == FIT_WHOLE && (look.named || !partuuid[0]))
-			break;
 		now = clock_ms();
+		look = look_at_disks(partuuid, now >= deadline);
+		if (look.fit == FIT_WHOLE && (look.named || look.named_unfit || !partuuid[0]))
+			break;
 		if (now >= deadline)
 			break;
 		if (boot->uevents < 0 || uevent_wait(boot->uevents, (int)(deadline - now)) < 0)

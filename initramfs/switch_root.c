@@ -60,6 +60,9 @@ int switch_root(const char *cmdline)
 	char *argv[ARGS_MAX + 2] = {0};
 	int r;
 
+	/* The initramfs stays below the root for good: give its memory back. */
+	(void)unlink("/init");
+	(void)unlink("/bootloader");
 	move_mounts();
 	if (chdir(SYSROOT) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
 		return -errno;
