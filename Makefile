@@ -57,7 +57,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),:,@printf '  %-8s%s\n' '$(1)' '$(2)')
 
 # Packages are looked after by the goals that people name; a file named as goal checks nothing.
-PACKAGE_GOALS := all run test test-unit test-boot test-differential test-command test-long bench fuzz lint install
+PACKAGE_GOALS := all run test test-unit test-boot test-differential test-command test-long bench fuzz lint format install
 GOALS := $(or $(MAKECMDGOALS),all)
 .PHONY: packages
 packages:
@@ -86,6 +86,7 @@ inc_bootloader := -Ilib/base -Ilib/sys
 inc_hostos-agents := -Ilib/base -Ilib/sys
 inc_tests/unit := -Ilib/base -Ilib/sys -Iinitramfs -Ibootloader -Ihostos-agents -Itests/unit
 inc_tests/fuzz := -Ilib/base -Itests/fuzz
+inc_tests/boot := -Ilib/base -Ilib/sys
 
 # Four ways to compile: into the image (static, small), for the running system, for unit tests and
 # for fuzzers (both with sanitizers). Parsers meet hostile bytes: stack protection and fortified
@@ -232,7 +233,7 @@ IMAGE := $(B)/$(KERNEL) $(B)/initramfs.cpio.zst $(B)/tugboot.efi $(B)/versions.t
 
 # --- Goals ------------------------------------------------------------------------------------
 
-.PHONY: all run test test-unit test-boot test-long bench fuzz lint install clean help
+.PHONY: all run test test-unit test-boot test-long bench fuzz lint format include-path install clean help
 
 ##   all         the default: $(B)/ with tugboot.efi, vmlinuz, initramfs.cpio.zst and tugboot
 all: packages $(PROGRAMS) $(IMAGE) $(MAN)
@@ -290,6 +291,14 @@ bench: all
 ##   lint        format, static checks, scripts, man pages
 lint: packages
 	@scripts/lint
+
+##   format      rewrite the C files in the house format
+format: packages
+	@scripts/lint --fix
+
+# For scripts/lint: the layers that files of a directory see.
+include-path:
+	@echo $(inc_$(DIRECTORY))
 
 ##   install     to DESTDIR and PREFIX=/usr/local
 install: all
