@@ -33,7 +33,7 @@ static bool parse_number(struct slice s, unsigned max, unsigned *ret)
 /* Takes `+LEFT` or `+LEFT-DONE` off the end of a stem. */
 static void take_counter(struct bls_name *name)
 {
-	struct slice stem = name->stem, left, done = { 0 };
+	struct slice stem = name->stem, left, done = {0};
 	const char *plus = memrchr(stem.data, '+', stem.len);
 	const char *minus;
 	unsigned n_left, n_done = 0;
@@ -58,7 +58,7 @@ static void take_counter(struct bls_name *name)
 int bls_name_parse(const char *filename, const char *ext, struct bls_name *ret_name)
 {
 	size_t len = strlen(filename), ext_len = strlen(ext);
-	struct bls_name name = { 0 };
+	struct bls_name name = {0};
 
 	if (filename[0] == '.' || len <= ext_len || !endswith(filename, ext))
 		return -EINVAL;
@@ -89,16 +89,16 @@ static int take_line(struct bls_entry *entry, struct slice key, struct slice val
 		const char *key;
 		struct slice *field;
 	} fields[] = {
-		{ "title", &entry->title },
-		{ "version", &entry->version },
-		{ "machine-id", &entry->machine_id },
-		{ "sort-key", &entry->sort_key },
-		{ "linux", &entry->kernel },
-		{ "efi", &entry->efi },
-		{ "uki", &entry->uki },
-		{ "devicetree", &entry->devicetree },
-		{ "devicetree-overlay", &entry->devicetree_overlay },
-		{ "architecture", &entry->architecture },
+		{"title", &entry->title},
+		{"version", &entry->version},
+		{"machine-id", &entry->machine_id},
+		{"sort-key", &entry->sort_key},
+		{"linux", &entry->kernel},
+		{"efi", &entry->efi},
+		{"uki", &entry->uki},
+		{"devicetree", &entry->devicetree},
+		{"devicetree-overlay", &entry->devicetree_overlay},
+		{"architecture", &entry->architecture},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
@@ -119,7 +119,7 @@ static int take_line(struct bls_entry *entry, struct slice key, struct slice val
 int bls_parse(const char *filename, const char *data, size_t size, const char *arch,
 	      struct bls_entry *ret_entry)
 {
-	struct bls_entry entry = { .text = { data, size } };
+	struct bls_entry entry = {.text = {data, size}};
 	struct slice line, key, value;
 	size_t pos = 0;
 	int failed = 0, r;

@@ -86,7 +86,10 @@ enum kernel_format kernel_format(const void *head, size_t head_size)
 		return KERNEL_ZBOOT;
 	if (has(head, head_size, 0, "\x1f\x8b\x08", 3))
 		return KERNEL_GZIP;
-	if (has(head, head_size, 0, "\x7f" "ELF", 4))
+	if (has(head, head_size, 0,
+		"\x7f"
+		"ELF",
+		4))
 		return KERNEL_ELF;
 	return KERNEL_UNKNOWN;
 }
@@ -113,7 +116,7 @@ const char *kernel_format_name(enum kernel_format format)
 int bzimage_parse(const void *data, size_t head_size, struct bzimage *ret_image)
 {
 	const uint8_t *head = data;
-	struct bzimage image = { .cmdline_size = X86_CMDLINE_SIZE_OLD };
+	struct bzimage image = {.cmdline_size = X86_CMDLINE_SIZE_OLD};
 	unsigned setup_sects, version;
 	uint32_t syssize;
 
@@ -191,9 +194,9 @@ int bzimage_release(const char *text, size_t size, struct slice *ret_release)
 
 int arm64_image_parse(const void *data, size_t head_size, struct arm64_image *ret_image)
 {
-	static const unsigned page_sizes[] = { 0, 4096, 16384, 65536 };
+	static const unsigned page_sizes[] = {0, 4096, 16384, 65536};
 	const uint8_t *head = data;
-	struct arm64_image image = { 0 };
+	struct arm64_image image = {0};
 	uint64_t flags;
 
 	if (head_size >= ARM64_PE_OFFSET && !is_arm64(head, head_size))

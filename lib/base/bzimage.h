@@ -22,10 +22,10 @@
 enum kernel_format {
 	KERNEL_UNKNOWN,
 	KERNEL_BZIMAGE,
-	KERNEL_ARM64,  /* Image */
-	KERNEL_ZBOOT,  /* EFI zboot: a compressed Image in an EFI program */
-	KERNEL_GZIP,   /* anything gzipped: Image.gz */
-	KERNEL_ELF,    /* vmlinux */
+	KERNEL_ARM64, /* Image */
+	KERNEL_ZBOOT, /* EFI zboot: a compressed Image in an EFI program */
+	KERNEL_GZIP,  /* anything gzipped: Image.gz */
+	KERNEL_ELF,   /* vmlinux */
 };
 
 /* Never fails; a head that is too short for a mark does not have it. */
@@ -41,12 +41,12 @@ struct bzimage {
 	uint16_t protocol; /* 0x020f is 2.15 */
 	bool loaded_high;  /* a bzImage, not a zImage */
 	bool relocatable;
-	bool entry64;	   /* XLF_KERNEL_64: has the 64-bit entry */
-	bool above_4g;	   /* XLF_CAN_BE_LOADED_ABOVE_4G */
-	uint64_t setup_size;	/* bytes of boot sector and setup code */
-	uint64_t image_size;	/* bytes that the file must have: setup and kernel */
-	uint32_t cmdline_size;	/* longest command line, without its end */
-	uint32_t init_size;	/* memory needed to start */
+	bool entry64;		 /* XLF_KERNEL_64: has the 64-bit entry */
+	bool above_4g;		 /* XLF_CAN_BE_LOADED_ABOVE_4G */
+	uint64_t setup_size;	 /* bytes of boot sector and setup code */
+	uint64_t image_size;	 /* bytes that the file must have: setup and kernel */
+	uint32_t cmdline_size;	 /* longest command line, without its end */
+	uint32_t init_size;	 /* memory needed to start */
 	uint64_t version_offset; /* of the version text in the file; 0 when it has none */
 };
 
@@ -80,10 +80,11 @@ int bzimage_release(const char *text, size_t size, struct slice *ret_release);
 /* An arm64 Image's header. */
 struct arm64_image {
 	uint64_t text_offset;
-	uint64_t image_size; /* in memory, .bss included: the file may be smaller. 0: before Linux 3.17 */
+	uint64_t
+		image_size; /* in memory, .bss included: the file may be smaller. 0: before Linux 3.17 */
 	bool big_endian;
-	unsigned page_size;  /* bytes; 0 when not said */
-	uint32_t pe_offset;  /* of the PE header; 0 without an EFI entry */
+	unsigned page_size; /* bytes; 0 when not said */
+	uint32_t pe_offset; /* of the PE header; 0 without an EFI entry */
 };
 
 /*

@@ -74,8 +74,8 @@ static bool find_label(struct slice text, struct slice name, size_t *ret_offset)
 
 int extlinux_parse(const char *data, size_t size, struct extlinux *ret_conf)
 {
-	struct extlinux conf = { .text = { data, size } };
-	struct slice menu_name = { 0 }, name = { 0 }, unused;
+	struct extlinux conf = {.text = {data, size}};
+	struct slice menu_name = {0}, name = {0}, unused;
 	size_t menu_first = 0, label_start = 0, pos = 0;
 	struct conf_line line;
 
@@ -157,16 +157,16 @@ static void take_line(struct extlinux_label *label, const struct conf_line *line
 		struct slice *field;
 		bool first_only;
 	} fields[] = {
-		{ "linux", &label->kernel, false },
-		{ "kernel", &label->kernel, false },
-		{ "append", &label->append, false },
-		{ "initrd", initrd_line, true },
-		{ "fdt", &label->fdt, true },
-		{ "devicetree", &label->fdt, true },
-		{ "fdtdir", &label->fdtdir, true },
-		{ "devicetreedir", &label->fdtdir, true },
-		{ "fdtoverlays", &label->fdtoverlays, true },
-		{ "devicetree-overlay", &label->fdtoverlays, true },
+		{"linux", &label->kernel, false},
+		{"kernel", &label->kernel, false},
+		{"append", &label->append, false},
+		{"initrd", initrd_line, true},
+		{"fdt", &label->fdt, true},
+		{"devicetree", &label->fdt, true},
+		{"fdtdir", &label->fdtdir, true},
+		{"devicetreedir", &label->fdtdir, true},
+		{"fdtoverlays", &label->fdtoverlays, true},
+		{"devicetree-overlay", &label->fdtoverlays, true},
 	};
 
 	if (line_word_is(line->key, "localboot"))
@@ -188,8 +188,8 @@ static void take_line(struct extlinux_label *label, const struct conf_line *line
  */
 static int read_label(struct slice text, size_t *pos, struct extlinux_label *ret_label)
 {
-	struct extlinux_label label = { 0 };
-	struct slice initrds = { 0 };
+	struct extlinux_label label = {0};
+	struct slice initrds = {0};
 	struct conf_line line;
 	bool local = false;
 	int r = 0;

@@ -6,9 +6,9 @@
 #include "vercmp.h"
 
 /* In order of preference. */
-static const char *const plain_names[] = { "vmlinuz", "bzImage", "Image", "Image.gz" };
+static const char *const plain_names[] = {"vmlinuz", "bzImage", "Image", "Image.gz"};
 
-static const char *const kept_ends[] = { ".old", ".bak" };
+static const char *const kept_ends[] = {".old", ".bak"};
 
 static const char *const ignored_ends[] = {
 	"~", ".tmp", ".part", ".sig", ".asc", ".p7s", ".hmac", ".sha256", ".sha512",
@@ -31,7 +31,7 @@ static bool is_ignored(const char *name)
 
 static bool kernel_name_parse(const char *name, struct kernel_name *ret)
 {
-	struct kernel_name k = { 0 };
+	struct kernel_name k = {0};
 	const char *suffix = startswith(name, plain_names[0]);
 
 	if (!suffix) {
@@ -74,7 +74,7 @@ bool kernelname_is_kernel(const char *name, struct slice *ret_suffix)
 
 int kernelname_compare(const char *a, const char *b)
 {
-	struct kernel_name ka = { 0 }, kb = { 0 };
+	struct kernel_name ka = {0}, kb = {0};
 	bool is_a = kernel_name_parse(a, &ka), is_b = kernel_name_parse(b, &kb);
 	int r;
 
@@ -105,24 +105,24 @@ static unsigned form_rank(const char *initrd, struct slice suffix)
 	static const struct {
 		const char *stem, *end;
 	} forms[] = {
-		{ "initrd.img", "" },	       { "initrd", ".img" },
-		{ "initramfs", ".img" },       { "initrd", "" },
-		{ "initramfs", "" },	       { "initramfs.img", "" },
-		{ "initramfs", ".cpio.zst" },  { "initramfs", ".cpio.gz" },
-		{ "initramfs", ".cpio.xz" },   { "initramfs", ".cpio.lz4" },
-		{ "initramfs", ".cpio.lzo" },  { "initramfs", ".cpio.lzma" },
-		{ "initramfs", ".cpio.bz2" },  { "initrd", ".cpio.zst" },
-		{ "initrd", ".cpio.gz" },      { "initrd", ".cpio.xz" },
-		{ "initrd", ".cpio.lz4" },     { "initrd", ".cpio.lzo" },
-		{ "initrd", ".cpio.lzma" },    { "initrd", ".cpio.bz2" },
-		{ "initramfs", ".zst" },       { "initramfs", ".gz" },
-		{ "initramfs", ".xz" },	       { "initramfs", ".lz4" },
-		{ "initramfs", ".lzo" },       { "initramfs", ".lzma" },
-		{ "initramfs", ".bz2" },       { "initrd", ".zst" },
-		{ "initrd", ".gz" },	       { "initrd", ".xz" },
-		{ "initrd", ".lz4" },	       { "initrd", ".lzo" },
-		{ "initrd", ".lzma" },	       { "initrd", ".bz2" },
-		{ "initramfs", ".cpio" },      { "initrd", ".cpio" },
+		{"initrd.img", ""},	    {"initrd", ".img"},
+		{"initramfs", ".img"},	    {"initrd", ""},
+		{"initramfs", ""},	    {"initramfs.img", ""},
+		{"initramfs", ".cpio.zst"}, {"initramfs", ".cpio.gz"},
+		{"initramfs", ".cpio.xz"},  {"initramfs", ".cpio.lz4"},
+		{"initramfs", ".cpio.lzo"}, {"initramfs", ".cpio.lzma"},
+		{"initramfs", ".cpio.bz2"}, {"initrd", ".cpio.zst"},
+		{"initrd", ".cpio.gz"},	    {"initrd", ".cpio.xz"},
+		{"initrd", ".cpio.lz4"},    {"initrd", ".cpio.lzo"},
+		{"initrd", ".cpio.lzma"},   {"initrd", ".cpio.bz2"},
+		{"initramfs", ".zst"},	    {"initramfs", ".gz"},
+		{"initramfs", ".xz"},	    {"initramfs", ".lz4"},
+		{"initramfs", ".lzo"},	    {"initramfs", ".lzma"},
+		{"initramfs", ".bz2"},	    {"initrd", ".zst"},
+		{"initrd", ".gz"},	    {"initrd", ".xz"},
+		{"initrd", ".lz4"},	    {"initrd", ".lzo"},
+		{"initrd", ".lzma"},	    {"initrd", ".bz2"},
+		{"initramfs", ".cpio"},	    {"initrd", ".cpio"},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(forms); i++)

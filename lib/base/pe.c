@@ -31,8 +31,9 @@ enum {
 };
 
 static const char *const part_names[PE_PART_COUNT] = {
-	[PE_LINUX] = ".linux", [PE_OSREL] = ".osrel", [PE_CMDLINE] = ".cmdline",
-	[PE_INITRD] = ".initrd", [PE_UCODE] = ".ucode", [PE_DTB] = ".dtb", [PE_UNAME] = ".uname",
+	[PE_LINUX] = ".linux",	 [PE_OSREL] = ".osrel", [PE_CMDLINE] = ".cmdline",
+	[PE_INITRD] = ".initrd", [PE_UCODE] = ".ucode", [PE_DTB] = ".dtb",
+	[PE_UNAME] = ".uname",
 };
 
 struct pe {
@@ -67,7 +68,7 @@ static int need(uint64_t end, size_t head_size, uint64_t file_size)
 
 static int parse_headers(const uint8_t *head, size_t head_size, uint64_t file_size, struct pe *ret)
 {
-	struct pe pe = { 0 };
+	struct pe pe = {0};
 	uint64_t coff, optional;
 	unsigned optional_size;
 	int r;
@@ -131,7 +132,7 @@ static int section_range(const struct pe *pe, const struct section *section, uin
 	};
 
 	if (range.size == 0) {
-		*ret = (struct pe_range){ 0 };
+		*ret = (struct pe_range){0};
 		return 0;
 	}
 	if (range.offset < pe->headers_end)
@@ -154,9 +155,9 @@ static int part_of(const struct section *section)
 int pe_uki_locate(const void *head, size_t head_size, uint64_t file_size, uint16_t machine,
 		  unsigned profile, struct pe_uki *ret_uki)
 {
-	struct pe_uki uki = { 0 };
+	struct pe_uki uki = {0};
 	/* Which parts have been seen in the base and in the wanted profile. */
-	bool in_base[PE_PART_COUNT] = { 0 }, in_profile[PE_PART_COUNT] = { 0 };
+	bool in_base[PE_PART_COUNT] = {0}, in_profile[PE_PART_COUNT] = {0};
 	struct pe pe;
 	int r;
 

@@ -31,8 +31,8 @@ enum pe_part {
 	PE_OSREL,
 	PE_CMDLINE,
 	PE_INITRD,
-	PE_UCODE,  /* a cpio archive that goes before the initrd */
-	PE_DTB,	   /* the first one of several */
+	PE_UCODE, /* a cpio archive that goes before the initrd */
+	PE_DTB,	  /* the first one of several */
 	PE_UNAME,
 	PE_PART_COUNT,
 };

@@ -17,7 +17,7 @@ struct slice {
 
 static inline struct slice slice_of(const char *data, size_t len)
 {
-	return (struct slice){ data, len };
+	return (struct slice){data, len};
 }
 
 static inline struct slice slice_str(const char *s)

@@ -27,7 +27,7 @@ static struct slice skip_unknown(struct slice s)
 /* The characters at the start for which is() holds; *s loses them. */
 static struct slice take_run(struct slice *s, bool (*is)(char))
 {
-	struct slice run = { s->data, 0 };
+	struct slice run = {s->data, 0};
 
 	while (run.len < s->len && is(s->data[run.len]))
 		run.len++;
@@ -67,7 +67,7 @@ static int compare_mark(struct slice *a, struct slice *b, char mark)
 
 int vercmp_slice(struct slice a, struct slice b)
 {
-	static const char marks[] = { '-', '^', '.' };
+	static const char marks[] = {'-', '^', '.'};
 
 	for (;;) {
 		int r;

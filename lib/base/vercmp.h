@@ -4,8 +4,8 @@
  * boot loader entries, kernels and their file names are preferred. Any bytes are a version.
  *
  * One departure: a character that the specification does not list (`_`, `+`, …) is passed over
- * after a mark (`~`, `-`, `^`, `.`) too. To the letter it is not, and then `.a` = `.0a` = `._a`, yet
- * `._a` < `.a`: nothing can be sorted by that. Only such pairs compare differently for it.
+ * after a mark (`~`, `-`, `^`, `.`) too. To the letter it is not, and then `.a` = `.0a` = `._a`,
+ * yet `._a` < `.a`: nothing can be sorted by that. Only such pairs compare differently for it.
  *
  * https://uapi-group.org/specifications/specs/version_format_specification/
  */

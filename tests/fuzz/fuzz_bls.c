@@ -13,9 +13,15 @@
 static void pieces_lie_in_the_text(const struct bls_entry *entry, struct slice text)
 {
 	const struct slice pieces[] = {
-		entry->kernel,	   entry->efi,		      entry->uki,
-		entry->devicetree, entry->devicetree_overlay, entry->architecture,
-		entry->title,	   entry->version,	      entry->machine_id,
+		entry->kernel,
+		entry->efi,
+		entry->uki,
+		entry->devicetree,
+		entry->devicetree_overlay,
+		entry->architecture,
+		entry->title,
+		entry->version,
+		entry->machine_id,
 		entry->sort_key,
 	};
 
@@ -72,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size)
 {
 	char *name_a = take_string(&input, &input_size), *name_b = take_string(&input, &input_size);
 	char *data = malloc(input_size);
-	struct slice text = { data, input_size };
+	struct slice text = {data, input_size};
 	struct bls_entry a, b;
 
 	if (input_size > 0) {

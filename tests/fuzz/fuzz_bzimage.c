@@ -36,8 +36,8 @@ static void arm64(const uint8_t *head, size_t size)
 	MUST(r == 0 || r == -ENOEXEC || r == -ENODATA || r == -ENOTSUP);
 	if (r == 0)
 		MUST(image.image_size > 0 &&
-		     (image.page_size == 0 || image.page_size == 4096 ||
-		      image.page_size == 16384 || image.page_size == 65536));
+		     (image.page_size == 0 || image.page_size == 4096 || image.page_size == 16384 ||
+		      image.page_size == 65536));
 }
 
 static void version(const char *text, size_t size)

@@ -10,7 +10,7 @@
 static void pieces_lie_in_the_text(const struct extlinux_label *label, struct slice text)
 {
 	const struct slice pieces[] = {
-		label->name, label->menu_label, label->kernel,	   label->append,
+		label->name, label->menu_label, label->kernel,	    label->append,
 		label->fdt,  label->fdtdir,	label->fdtoverlays,
 	};
 
@@ -20,8 +20,8 @@ static void pieces_lie_in_the_text(const struct extlinux_label *label, struct sl
 	MUST(label->n_initrd <= EXTLINUX_INITRD_MAX);
 	for (size_t i = 0; i < label->n_initrd; i++) {
 		must_lie_in(label->initrd[i], text);
-		MUST(label->initrd[i].len > 0 && !memchr(label->initrd[i].data, ',',
-							  label->initrd[i].len));
+		MUST(label->initrd[i].len > 0 &&
+		     !memchr(label->initrd[i].data, ',', label->initrd[i].len));
 	}
 }
 
@@ -30,14 +30,13 @@ static bool is_first(const struct extlinux *conf, const struct extlinux_label *l
 {
 	const char *line = conf->text.data + conf->first;
 
-	return label->name.data > line &&
-	       !memchr(line, '\n', (size_t)(label->name.data - line));
+	return label->name.data > line && !memchr(line, '\n', (size_t)(label->name.data - line));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size)
 {
-	struct slice text = { (const char *)input, input_size };
-	struct extlinux_walk walk = { 0 };
+	struct slice text = {(const char *)input, input_size};
+	struct extlinux_walk walk = {0};
 	struct extlinux_label label;
 	struct extlinux conf;
 	const char *last = NULL;

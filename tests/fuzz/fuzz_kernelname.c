@@ -8,7 +8,7 @@
 static void kernel_and_initrd(const char *kernel, const char *initrd)
 {
 	unsigned rank = kernelname_initrd_rank(kernel, initrd);
-	struct slice suffix = { 0 };
+	struct slice suffix = {0};
 	char *release;
 
 	if (rank == 0)

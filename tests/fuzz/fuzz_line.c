@@ -16,7 +16,7 @@ static void must_be_trimmed(struct slice s)
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size)
 {
-	struct slice text = { (const char *)input, input_size };
+	struct slice text = {(const char *)input, input_size};
 	struct slice line, key, value, word;
 	bool valid = line_text_valid(text);
 	size_t pos = 0, last = 0;

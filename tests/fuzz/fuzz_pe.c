@@ -27,6 +27,14 @@ static void ranges_lie_in_the_file(const struct pe_uki *uki, uint64_t file_size)
 	MUST(uki->part[PE_LINUX].size > 0);
 }
 
+static bool are_same(const struct pe_uki *a, const struct pe_uki *b)
+{
+	for (int i = 0; i < PE_PART_COUNT; i++)
+		if (a->part[i].offset != b->part[i].offset || a->part[i].size != b->part[i].size)
+			return false;
+	return a->machine == b->machine && a->n_profiles == b->n_profiles;
+}
+
 static bool is_error(int r)
 {
 	return r == -ENOEXEC || r == -EBADMSG || r == -ENOTSUP || r == -ENODATA || r == -ENOBUFS ||
@@ -80,7 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size)
 	head = copy(input + 10, size - less);
 	s = pe_uki_locate(head, size - less, file_size, PE_MACHINE_X86_64, profile, &shorter);
 	if (s == 0) {
-		MUST(r == 0 && memcmp(&uki, &shorter, sizeof(uki)) == 0);
+		MUST(r == 0 && are_same(&uki, &shorter));
 	} else if (size - less >= 2) {
 		MUST(s == r || s == -ENOBUFS);
 	}

@@ -42,20 +42,19 @@ static void expect_options(const char *text)
 static void the_example_of_the_specification_is_read(void **state)
 {
 	(void)state;
-	assert_int_equal(
-		parse_bytes("6a9857a393724b7a981ebb5b8495b9ea-3.8.0-2.fc19.x86_64.conf",
-#define EXAMPLE                                                                           \
+	assert_int_equal(parse_bytes("6a9857a393724b7a981ebb5b8495b9ea-3.8.0-2.fc19.x86_64.conf",
+#define EXAMPLE                                                                              \
 	"# /boot/loader/entries/6a9857a393724b7a981ebb5b8495b9ea-3.8.0-2.fc19.x86_64.conf\n" \
-	"title        Fedora 19 (Rawhide)\n"                                              \
-	"sort-key     fedora\n"                                                           \
-	"machine-id   6a9857a393724b7a981ebb5b8495b9ea\n"                                 \
-	"version      3.8.0-2.fc19.x86_64\n"                                              \
-	"options      root=UUID=6d3376e4-fc93-4509-95ec-a21d68011da2 quiet\n"             \
-	"architecture x64\n"                                                              \
-	"linux        /6a9857a393724b7a981ebb5b8495b9ea/3.8.0-2.fc19.x86_64/linux\n"      \
+	"title        Fedora 19 (Rawhide)\n"                                                 \
+	"sort-key     fedora\n"                                                              \
+	"machine-id   6a9857a393724b7a981ebb5b8495b9ea\n"                                    \
+	"version      3.8.0-2.fc19.x86_64\n"                                                 \
+	"options      root=UUID=6d3376e4-fc93-4509-95ec-a21d68011da2 quiet\n"                \
+	"architecture x64\n"                                                                 \
+	"linux        /6a9857a393724b7a981ebb5b8495b9ea/3.8.0-2.fc19.x86_64/linux\n"         \
 	"initrd       /6a9857a393724b7a981ebb5b8495b9ea/3.8.0-2.fc19.x86_64/initrd\n"
-			    EXAMPLE, sizeof(EXAMPLE) - 1),
-		0);
+				     EXAMPLE, sizeof(EXAMPLE) - 1),
+			 0);
 	expect(entry.name.stem, "6a9857a393724b7a981ebb5b8495b9ea-3.8.0-2.fc19.x86_64");
 	assert_false(entry.name.counted);
 	expect(entry.title, "Fedora 19 (Rawhide)");
@@ -132,9 +131,10 @@ static void a_key_without_value_changes_nothing(void **state)
 static void unknown_keys_are_passed_over_and_keys_have_lower_case(void **state)
 {
 	(void)state;
-	assert_int_equal(parse("grub_class debian\nlinuxx /no\nlinu /no\nLINUX /no\nid x\nlinux /k\n"
-			       "initrdx /no\noptionss no\n"),
-			 0);
+	assert_int_equal(
+		parse("grub_class debian\nlinuxx /no\nlinu /no\nLINUX /no\nid x\nlinux /k\n"
+		      "initrdx /no\noptionss no\n"),
+		0);
 	expect(entry.kernel, "/k");
 	assert_int_equal(entry.n_initrd, 0);
 	expect_options("");
@@ -286,26 +286,26 @@ static void names_are_taken_apart(void **state)
 		bool counted;
 		unsigned left, done;
 	} names[] = {
-		{ "a.conf", "a", false, 0, 0 },
-		{ "a+3.conf", "a", true, 3, 0 },
-		{ "a+3-0.conf", "a", true, 3, 0 },
-		{ "a+0-3.conf", "a", true, 0, 3 },
-		{ "a+02-001.conf", "a", true, 2, 1 },
-		{ "a+4294967295-4294967295.conf", "a", true, UINT32_MAX, UINT32_MAX },
-		{ "a+4294967296.conf", "a+4294967296", false, 0, 0 },
-		{ "a+1-4294967296.conf", "a+1-4294967296", false, 0, 0 },
-		{ "a+99999999999999999999.conf", "a+99999999999999999999", false, 0, 0 },
-		{ "a+.conf", "a+", false, 0, 0 },
-		{ "a+-1.conf", "a+-1", false, 0, 0 },
-		{ "a+1-.conf", "a+1-", false, 0, 0 },
-		{ "a+1-2-3.conf", "a+1-2-3", false, 0, 0 },
-		{ "a+1x.conf", "a+1x", false, 0, 0 },
-		{ "a+ 1.conf", "a+ 1", false, 0, 0 },
-		{ "a+2+3-1.conf", "a+2", true, 3, 1 },
-		{ "+3.conf", "+3", false, 0, 0 },
-		{ "6.1.0-56-amd64+2-1.conf", "6.1.0-56-amd64", true, 2, 1 },
-		{ "a.conf.conf", "a.conf", false, 0, 0 },
-		{ "a+3.x.conf", "a+3.x", false, 0, 0 },
+		{"a.conf", "a", false, 0, 0},
+		{"a+3.conf", "a", true, 3, 0},
+		{"a+3-0.conf", "a", true, 3, 0},
+		{"a+0-3.conf", "a", true, 0, 3},
+		{"a+02-001.conf", "a", true, 2, 1},
+		{"a+4294967295-4294967295.conf", "a", true, UINT32_MAX, UINT32_MAX},
+		{"a+4294967296.conf", "a+4294967296", false, 0, 0},
+		{"a+1-4294967296.conf", "a+1-4294967296", false, 0, 0},
+		{"a+99999999999999999999.conf", "a+99999999999999999999", false, 0, 0},
+		{"a+.conf", "a+", false, 0, 0},
+		{"a+-1.conf", "a+-1", false, 0, 0},
+		{"a+1-.conf", "a+1-", false, 0, 0},
+		{"a+1-2-3.conf", "a+1-2-3", false, 0, 0},
+		{"a+1x.conf", "a+1x", false, 0, 0},
+		{"a+ 1.conf", "a+ 1", false, 0, 0},
+		{"a+2+3-1.conf", "a+2", true, 3, 1},
+		{"+3.conf", "+3", false, 0, 0},
+		{"6.1.0-56-amd64+2-1.conf", "6.1.0-56-amd64", true, 2, 1},
+		{"a.conf.conf", "a.conf", false, 0, 0},
+		{"a+3.x.conf", "a+3.x", false, 0, 0},
 	};
 
 	(void)state;
@@ -323,10 +323,10 @@ static void names_are_taken_apart(void **state)
 static void other_files_are_no_entries(void **state)
 {
 	static const char *const names[] = {
-		"", ".", "conf", ".conf", ".a.conf", "a", "a.con", "a.conf~", "a.CONF", "a.conf.bak",
-		"a.efi", "aconf",
+		"",	 ".",	    "conf",   ".conf",	    ".a.conf", "a",
+		"a.con", "a.conf~", "a.CONF", "a.conf.bak", "a.efi",   "aconf",
 	};
-	struct bls_name name = { .left = 7 };
+	struct bls_name name = {.left = 7};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -354,25 +354,25 @@ static struct bls_entry parsed(const struct named *n)
 static void entries_are_in_the_order_of_the_specification(void **state)
 {
 	static const struct named expected[] = {
-		{ "z.conf", "linux k\nsort-key a\nmachine-id 1\nversion 6.12.10" },
-		{ "z2.conf", "linux k\nsort-key a\nmachine-id 1\nversion 6.12.9" },
-		{ "a.conf", "linux k\nsort-key a\nmachine-id 1\nversion 6.12~rc1" },
-		{ "y.conf", "linux k\nsort-key a\nmachine-id 1" },
-		{ "x.conf", "linux k\nsort-key a\nmachine-id 2\nversion 9" },
-		{ "w+3-1.conf", "linux k\nsort-key aa\nversion 1" },
-		{ "w+2-2.conf", "linux k\nsort-key aa\nversion 1" },
-		{ "v.conf", "linux k\nsort-key b" },
+		{"z.conf", "linux k\nsort-key a\nmachine-id 1\nversion 6.12.10"},
+		{"z2.conf", "linux k\nsort-key a\nmachine-id 1\nversion 6.12.9"},
+		{"a.conf", "linux k\nsort-key a\nmachine-id 1\nversion 6.12~rc1"},
+		{"y.conf", "linux k\nsort-key a\nmachine-id 1"},
+		{"x.conf", "linux k\nsort-key a\nmachine-id 2\nversion 9"},
+		{"w+3-1.conf", "linux k\nsort-key aa\nversion 1"},
+		{"w+2-2.conf", "linux k\nsort-key aa\nversion 1"},
+		{"v.conf", "linux k\nsort-key b"},
 		/* No sort-key: names only. */
-		{ "os-10.conf", "linux k\nversion 1\nmachine-id 9" },
-		{ "os-9.conf", "linux k\nversion 2\nmachine-id 1" },
-		{ "a-99+1.conf", "linux k" },
-		{ "a-98.conf", "linux k" },
+		{"os-10.conf", "linux k\nversion 1\nmachine-id 9"},
+		{"os-9.conf", "linux k\nversion 2\nmachine-id 1"},
+		{"a-99+1.conf", "linux k"},
+		{"a-98.conf", "linux k"},
 		/* Bad ones, by the same order. */
-		{ "zz+0-3.conf", "linux k\nsort-key a\nversion 99" },
-		{ "zy+0.conf", "linux k\nsort-key b\nversion 99" },
-		{ "zzz-2+0-1.conf", "linux k" },
-		{ "zzz-1+0-1.conf", "linux k" },
-		{ "zzz-1+0-2.conf", "linux k" },
+		{"zz+0-3.conf", "linux k\nsort-key a\nversion 99"},
+		{"zy+0.conf", "linux k\nsort-key b\nversion 99"},
+		{"zzz-2+0-1.conf", "linux k"},
+		{"zzz-1+0-1.conf", "linux k"},
+		{"zzz-1+0-2.conf", "linux k"},
 	};
 
 	(void)state;
@@ -391,8 +391,8 @@ static void entries_are_in_the_order_of_the_specification(void **state)
 static void ukis_are_in_order_by_name(void **state)
 {
 	static const char *const expected[] = {
-		"linux-6.12.10.efi", "linux-6.12.9+1-2.efi", "linux-6.1.efi", "linux-6.01.efi",
-		"linux-7+0-1.efi", "linux-5+0-3.efi",
+		"linux-6.12.10.efi", "linux-6.12.9+1-2.efi", "linux-6.1.efi",
+		"linux-6.01.efi",    "linux-7+0-1.efi",	     "linux-5+0-3.efi",
 	};
 
 	(void)state;

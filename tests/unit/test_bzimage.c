@@ -130,7 +130,7 @@ static void what_kexec_refuses_is_refused_first(void **state)
 
 static void what_is_no_bzimage_is_told_apart(void **state)
 {
-	static const size_t marks[] = { 0x1fe, 0x1ff, 0x202, 0x203, 0x204, 0x205 };
+	static const size_t marks[] = {0x1fe, 0x1ff, 0x202, 0x203, 0x204, 0x205};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
@@ -236,16 +236,10 @@ static void a_release_that_is_none_is_refused(void **state)
 		const char *text;
 		int error;
 	} texts[] = {
-		{ "", -ENODATA },
-		{ "6.1.0", -ENODATA },
-		{ " 6.1", -EBADMSG },
-		{ "../../etc ", -EBADMSG },
-		{ ".6.1 ", -EBADMSG },
-		{ "6.1/x ", -EBADMSG },
-		{ "6.1\n", -EBADMSG },
-		{ "6.1\t", -EBADMSG },
-		{ "6.1\x80 ", -EBADMSG },
-		{ "6.1(x) ", -EBADMSG },
+		{"", -ENODATA},		  {"6.1.0", -ENODATA}, {" 6.1", -EBADMSG},
+		{"../../etc ", -EBADMSG}, {".6.1 ", -EBADMSG}, {"6.1/x ", -EBADMSG},
+		{"6.1\n", -EBADMSG},	  {"6.1\t", -EBADMSG}, {"6.1\x80 ", -EBADMSG},
+		{"6.1(x) ", -EBADMSG},
 	};
 	char text[KERNEL_RELEASE_MAX + 2];
 	struct slice r = slice_str("untouched");
@@ -280,7 +274,7 @@ static void given_arm64(void)
 
 static void an_arm64_image_is_read(void **state)
 {
-	struct arm64_image arm = { 0 };
+	struct arm64_image arm = {0};
 
 	(void)state;
 	given_arm64();
@@ -304,7 +298,7 @@ static void an_arm64_image_is_read(void **state)
 
 static void other_files_are_no_arm64_images(void **state)
 {
-	struct arm64_image arm = { .text_offset = 7 };
+	struct arm64_image arm = {.text_offset = 7};
 
 	(void)state;
 	given_arm64();
@@ -328,17 +322,21 @@ static void formats_are_told_by_their_first_bytes(void **state)
 		size_t size;
 		enum kernel_format format;
 	} files[] = {
-		{ "", 0, KERNEL_UNKNOWN },
-		{ "\x1f\x8b\x08", 3, KERNEL_GZIP },
-		{ "\x1f\x8b", 2, KERNEL_UNKNOWN },
-		{ "\x1f\x8b\x07", 3, KERNEL_UNKNOWN },
-		{ "\x7f" "ELF", 4, KERNEL_ELF },
-		{ "\x7f" "EL", 3, KERNEL_UNKNOWN },
-		{ "MZ\0\0zimg", 8, KERNEL_ZBOOT },
-		{ "MZ\0\0zim", 7, KERNEL_UNKNOWN },
-		{ "MZ\0\0zimx", 8, KERNEL_UNKNOWN },
-		{ "XZ\0\0zimg", 8, KERNEL_UNKNOWN },
-		{ "#!/bin/sh\n", 10, KERNEL_UNKNOWN },
+		{"", 0, KERNEL_UNKNOWN},
+		{"\x1f\x8b\x08", 3, KERNEL_GZIP},
+		{"\x1f\x8b", 2, KERNEL_UNKNOWN},
+		{"\x1f\x8b\x07", 3, KERNEL_UNKNOWN},
+		{"\x7f"
+		 "ELF",
+		 4, KERNEL_ELF},
+		{"\x7f"
+		 "EL",
+		 3, KERNEL_UNKNOWN},
+		{"MZ\0\0zimg", 8, KERNEL_ZBOOT},
+		{"MZ\0\0zim", 7, KERNEL_UNKNOWN},
+		{"MZ\0\0zimx", 8, KERNEL_UNKNOWN},
+		{"XZ\0\0zimg", 8, KERNEL_UNKNOWN},
+		{"#!/bin/sh\n", 10, KERNEL_UNKNOWN},
 	};
 
 	(void)state;

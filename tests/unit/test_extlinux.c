@@ -20,7 +20,7 @@ static struct extlinux_label label;
 
 static int parse_bytes(const char *data, size_t size)
 {
-	walk = (struct extlinux_walk){ 0 };
+	walk = (struct extlinux_walk){0};
 	return extlinux_parse(exact(data, size), size, &conf);
 }
 
@@ -140,8 +140,9 @@ static void every_key_is_read_in_any_case(void **state)
 static void of_keys_that_stand_twice_the_same_one_counts_as_in_u_boot(void **state)
 {
 	(void)state;
-	given_label("label a\nlinux /k1\nappend 1\ninitrd /i1\nfdt /f1\nfdtdir /d1\nfdtoverlays /o1\n"
-		    "kernel /k2\nappend 2\ninitrd /i2\nfdt /f2\nfdtdir /d2\nfdtoverlays /o2\n");
+	given_label(
+		"label a\nlinux /k1\nappend 1\ninitrd /i1\nfdt /f1\nfdtdir /d1\nfdtoverlays /o1\n"
+		"kernel /k2\nappend 2\ninitrd /i2\nfdt /f2\nfdtdir /d2\nfdtoverlays /o2\n");
 	expect(label.kernel, "/k2");
 	expect(label.append, "2");
 	assert_int_equal(label.n_initrd, 1);
@@ -290,8 +291,16 @@ static void append_names_initrds_when_nothing_else_does(void **state)
 static void only_a_whole_parameter_names_initrds(void **state)
 {
 	static const char *const lines[] = {
-		"rdinitrd=/no", "xinitrd=/no", "initrd", "initrd=", "initrd=,", "INITRD=/no", "initrd",
-		"dyndbg=\"file x initrd=/no +p\"", "\"a b initrd=/no\"", "\"unclosed initrd=/no",
+		"rdinitrd=/no",
+		"xinitrd=/no",
+		"initrd",
+		"initrd=",
+		"initrd=,",
+		"INITRD=/no",
+		"initrd",
+		"dyndbg=\"file x initrd=/no +p\"",
+		"\"a b initrd=/no\"",
+		"\"unclosed initrd=/no",
 	};
 	char text[100];
 

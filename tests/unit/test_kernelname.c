@@ -17,26 +17,27 @@ static void names_of_the_contract_are_kernels(void **state)
 	static const struct {
 		const char *name, *suffix;
 	} kernels[] = {
-		{ "vmlinuz", "" },
-		{ "vmlinuz-6.1.0-56-amd64", "-6.1.0-56-amd64" },
-		{ "vmlinuz-linux", "-linux" },
-		{ "vmlinuz-lts", "-lts" },
-		{ "vmlinuz.old", ".old" },
-		{ "vmlinuz-6.1.0.old", "-6.1.0.old" },
-		{ "vmlinuz-6.1~rc1", "-6.1~rc1" },
-		{ "vmlinuz-5.15.0-91-generic.efi.signed", "-5.15.0-91-generic.efi.signed" },
-		{ "bzImage", "" },
-		{ "Image", "" },
-		{ "Image.gz", "" },
+		{"vmlinuz", ""},
+		{"vmlinuz-6.1.0-56-amd64", "-6.1.0-56-amd64"},
+		{"vmlinuz-linux", "-linux"},
+		{"vmlinuz-lts", "-lts"},
+		{"vmlinuz.old", ".old"},
+		{"vmlinuz-6.1.0.old", "-6.1.0.old"},
+		{"vmlinuz-6.1~rc1", "-6.1~rc1"},
+		{"vmlinuz-5.15.0-91-generic.efi.signed", "-5.15.0-91-generic.efi.signed"},
+		{"bzImage", ""},
+		{"Image", ""},
+		{"Image.gz", ""},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(kernels); i++) {
-		struct slice suffix = { 0 };
+		struct slice suffix = {0};
 
 		if (!kernelname_is_kernel(kernels[i].name, &suffix) ||
 		    !slice_is(suffix, kernels[i].suffix))
-			fail_msg("'%s': suffix '%.*s'", kernels[i].name, (int)suffix.len, suffix.data);
+			fail_msg("'%s': suffix '%.*s'", kernels[i].name, (int)suffix.len,
+				 suffix.data);
 		assert_true(kernelname_is_kernel(kernels[i].name, NULL));
 	}
 }
@@ -44,12 +45,36 @@ static void names_of_the_contract_are_kernels(void **state)
 static void other_names_and_leftovers_are_not(void **state)
 {
 	static const char *const others[] = {
-		"", "vmlinu", "Vmlinuz", "VMLINUZ", "vmlinux", "vmlinux-6.1", ".vmlinuz-6.1.hmac",
-		"bzImage-6.1", "bzImage.old", "bzimage", "Image-6.1", "Image.gz.old", "Image.bz2", "image",
-		"zImage", "kernel", "initrd.img", "System.map-6.1",
-		"vmlinuz-6.1~", "vmlinuz-6.1.dpkg-new", "vmlinuz-6.1.dpkg-tmp", "vmlinuz.dpkg-old",
-		"vmlinuz-6.1.dpkg-bak.old", "vmlinuz-6.1.tmp", "vmlinuz-6.1.part", "vmlinuz-6.1.sig",
-		"vmlinuz-6.1.asc", "vmlinuz-6.1.p7s", "vmlinuz-6.1.hmac", "vmlinuz.sha256",
+		"",
+		"vmlinu",
+		"Vmlinuz",
+		"VMLINUZ",
+		"vmlinux",
+		"vmlinux-6.1",
+		".vmlinuz-6.1.hmac",
+		"bzImage-6.1",
+		"bzImage.old",
+		"bzimage",
+		"Image-6.1",
+		"Image.gz.old",
+		"Image.bz2",
+		"image",
+		"zImage",
+		"kernel",
+		"initrd.img",
+		"System.map-6.1",
+		"vmlinuz-6.1~",
+		"vmlinuz-6.1.dpkg-new",
+		"vmlinuz-6.1.dpkg-tmp",
+		"vmlinuz.dpkg-old",
+		"vmlinuz-6.1.dpkg-bak.old",
+		"vmlinuz-6.1.tmp",
+		"vmlinuz-6.1.part",
+		"vmlinuz-6.1.sig",
+		"vmlinuz-6.1.asc",
+		"vmlinuz-6.1.p7s",
+		"vmlinuz-6.1.hmac",
+		"vmlinuz.sha256",
 		"vmlinuz.sha512",
 	};
 	struct slice suffix = slice_str("untouched");
@@ -115,17 +140,22 @@ static void different_names_of_one_version_have_an_order(void **state)
 
 /* Forms in order of preference, with %s for the suffix. */
 static const char *const forms[] = {
-	"initrd.img%s", "initrd%s.img", "initramfs%s.img", "initrd%s", "initramfs%s",
-	"initramfs.img%s", "initramfs%s.cpio.zst", "initramfs%s.cpio.gz", "initramfs%s.cpio.xz",
-	"initramfs%s.cpio.lz4", "initramfs%s.cpio.lzo", "initramfs%s.cpio.lzma",
-	"initramfs%s.cpio.bz2", "initrd%s.cpio.zst", "initrd%s.cpio.gz", "initramfs%s.zst",
-	"initramfs%s.gz", "initrd%s.zst", "initrd%s.gz", "initrd%s.bz2", "initramfs%s.cpio",
-	"initrd%s.cpio",
+	"initrd.img%s",		"initrd%s.img",
+	"initramfs%s.img",	"initrd%s",
+	"initramfs%s",		"initramfs.img%s",
+	"initramfs%s.cpio.zst", "initramfs%s.cpio.gz",
+	"initramfs%s.cpio.xz",	"initramfs%s.cpio.lz4",
+	"initramfs%s.cpio.lzo", "initramfs%s.cpio.lzma",
+	"initramfs%s.cpio.bz2", "initrd%s.cpio.zst",
+	"initrd%s.cpio.gz",	"initramfs%s.zst",
+	"initramfs%s.gz",	"initrd%s.zst",
+	"initrd%s.gz",		"initrd%s.bz2",
+	"initramfs%s.cpio",	"initrd%s.cpio",
 };
 
 static void initrds_of_the_same_suffix_go_with_a_kernel_in_order(void **state)
 {
-	static const char *const suffixes[] = { "-6.1.0-56-amd64", "-linux", "_x", ".old" };
+	static const char *const suffixes[] = {"-6.1.0-56-amd64", "-linux", "_x", ".old"};
 	char kernel[64], initrd[64];
 
 	(void)state;
@@ -142,7 +172,8 @@ static void initrds_of_the_same_suffix_go_with_a_kernel_in_order(void **state)
 #pragma GCC diagnostic pop
 			rank = kernelname_initrd_rank(kernel, initrd);
 			if (rank <= last)
-				fail_msg("'%s' for '%s': rank %u after %u", initrd, kernel, rank, last);
+				fail_msg("'%s' for '%s': rank %u after %u", initrd, kernel, rank,
+					 last);
 			last = rank;
 		}
 	}
@@ -150,10 +181,11 @@ static void initrds_of_the_same_suffix_go_with_a_kernel_in_order(void **state)
 
 static void plain_initrds_go_with_plain_kernels(void **state)
 {
-	static const char *const kernels[] = { "vmlinuz", "bzImage", "Image", "Image.gz" };
+	static const char *const kernels[] = {"vmlinuz", "bzImage", "Image", "Image.gz"};
 	static const char *const initrds[] = {
-		"initrd.img", "initramfs.img", "initrd", "initramfs", "initramfs.cpio.zst",
-		"initramfs.cpio.gz", "initrd.cpio.gz", "initrd.gz", "initramfs.cpio",
+		"initrd.img",	  "initramfs.img",	"initrd",
+		"initramfs",	  "initramfs.cpio.zst", "initramfs.cpio.gz",
+		"initrd.cpio.gz", "initrd.gz",		"initramfs.cpio",
 	};
 
 	(void)state;
@@ -176,26 +208,26 @@ static void an_initrd_of_another_kernel_is_not_taken(void **state)
 	static const struct {
 		const char *kernel, *initrd;
 	} pairs[] = {
-		{ "vmlinuz-6.1.0-56-amd64", "initrd.img" },
-		{ "vmlinuz-6.1.0-56-amd64", "initrd.img-6.1.0-56" },
-		{ "vmlinuz-6.1.0-56-amd64", "initrd.img-6.1.0-56-amd6" },
-		{ "vmlinuz-6.1.0-56-amd64", "initrd.img-6.1.0-56-amd64-rt" },
-		{ "vmlinuz-6.1.0-56-amd64", "initrd.img-6.1.0-56-amd64.new" },
-		{ "vmlinuz-6.1.0-56-amd64", "initrd.img-6.1.0-56-amd64.dpkg-bak" },
-		{ "vmlinuz-6.1.0-56-amd64", "initrd.img-6.1.0-56-amd64.old" },
-		{ "vmlinuz-6.1.0-56-amd64", "xinitrd.img-6.1.0-56-amd64" },
-		{ "vmlinuz-6.1.0-56-amd64", "vmlinuz-6.1.0-56-amd64" },
-		{ "vmlinuz-linux", "initramfs-linux-fallback.img" },
-		{ "vmlinuz", "initrd.img-6.1.0-56-amd64" },
-		{ "vmlinuz", "initrd.img.old" },
-		{ "vmlinuz.old", "initrd.img" },
-		{ "vmlinuz", "initramfs.cpio.gz.u-boot" },
-		{ "vmlinuz", "initrd.img~" },
-		{ "vmlinuz", "" },
-		{ "vmlinuz-6.1", "" },
+		{"vmlinuz-6.1.0-56-amd64", "initrd.img"},
+		{"vmlinuz-6.1.0-56-amd64", "initrd.img-6.1.0-56"},
+		{"vmlinuz-6.1.0-56-amd64", "initrd.img-6.1.0-56-amd6"},
+		{"vmlinuz-6.1.0-56-amd64", "initrd.img-6.1.0-56-amd64-rt"},
+		{"vmlinuz-6.1.0-56-amd64", "initrd.img-6.1.0-56-amd64.new"},
+		{"vmlinuz-6.1.0-56-amd64", "initrd.img-6.1.0-56-amd64.dpkg-bak"},
+		{"vmlinuz-6.1.0-56-amd64", "initrd.img-6.1.0-56-amd64.old"},
+		{"vmlinuz-6.1.0-56-amd64", "xinitrd.img-6.1.0-56-amd64"},
+		{"vmlinuz-6.1.0-56-amd64", "vmlinuz-6.1.0-56-amd64"},
+		{"vmlinuz-linux", "initramfs-linux-fallback.img"},
+		{"vmlinuz", "initrd.img-6.1.0-56-amd64"},
+		{"vmlinuz", "initrd.img.old"},
+		{"vmlinuz.old", "initrd.img"},
+		{"vmlinuz", "initramfs.cpio.gz.u-boot"},
+		{"vmlinuz", "initrd.img~"},
+		{"vmlinuz", ""},
+		{"vmlinuz-6.1", ""},
 		/* No kernel at all. */
-		{ "bzImage-6.1", "initrd.img-6.1" },
-		{ "", "initrd.img" },
+		{"bzImage-6.1", "initrd.img-6.1"},
+		{"", "initrd.img"},
 	};
 
 	(void)state;

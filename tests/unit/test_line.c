@@ -22,10 +22,10 @@ static void text_has_no_control_characters(void **state)
 {
 	(void)state;
 	assert_true(valid("", 0));
-	assert_true(line_text_valid((struct slice){ NULL, 0 }));
+	assert_true(line_text_valid((struct slice){NULL, 0}));
 	assert_true(valid("a\tb\r\nc\n", 7));
 	for (int c = 0; c < 256; c++) {
-		char text[3] = { 'a', (char)c, 'b' };
+		char text[3] = {'a', (char)c, 'b'};
 		bool ok = c == '\t' || c == '\n' || (c >= ' ' && c != 0x7f);
 
 		assert_int_equal(valid(text, sizeof(text)), ok);
@@ -45,7 +45,7 @@ static void lines_are_trimmed_and_counted_to_the_end(void **state)
 {
 	static const char text[] = "one\n\n \t two \t\r\n\r\nlast";
 	struct slice t = slice_of(exact(text, sizeof(text) - 1), sizeof(text) - 1), line;
-	static const char *const expected[] = { "one", "", "two", "", "last" };
+	static const char *const expected[] = {"one", "", "two", "", "last"};
 	size_t pos = 0;
 
 	(void)state;
@@ -67,6 +67,9 @@ static void a_line_of_blanks_is_empty(void **state)
 	assert_true(line_next(slice_of(exact(" \t \n", 4), 4), &pos, &line));
 	assert_int_equal(line.len, 0);
 	pos = 0;
+	assert_true(line_next(slice_of(exact("\n", 1), 1), &pos, &line));
+	assert_int_equal(line.len, 0);
+	pos = 0;
 	assert_true(line_next(slice_of(exact("  ", 2), 2), &pos, &line));
 	assert_int_equal(line.len, 0);
 }
@@ -80,7 +83,7 @@ static void a_newline_at_the_end_starts_no_line(void **state)
 	assert_true(line_next(slice_of(exact("a\n", 2), 2), &pos, &line));
 	assert_false(line_next(slice_of("a\n", 2), &pos, &line));
 	pos = 0;
-	assert_false(line_next((struct slice){ NULL, 0 }, &pos, &line));
+	assert_false(line_next((struct slice){NULL, 0}, &pos, &line));
 }
 
 static void only_a_newline_takes_a_carriage_return_away(void **state)
@@ -143,13 +146,14 @@ static void a_line_splits_into_key_and_value(void **state)
 	assert_false(line_split(slice_str("# title x"), &key, &value));
 	assert_false(line_split(slice_str("#"), &key, &value));
 	assert_false(line_split(slice_str(""), &key, &value));
-	assert_false(line_split((struct slice){ NULL, 0 }, &key, &value));
+	assert_false(line_split((struct slice){NULL, 0}, &key, &value));
 }
 
 static void case_is_ignored_for_letters_only(void **state)
 {
 	(void)state;
 	assert_true(line_word_is(slice_str("LaBeL"), "label"));
+	assert_true(line_word_is(slice_of("labels", 5), "label"));
 	assert_true(line_word_is(slice_str("AZ"), "az"));
 	assert_true(line_word_is(slice_str("az"), "AZ"));
 	assert_true(line_word_is(slice_str("x64"), "X64"));
@@ -157,7 +161,7 @@ static void case_is_ignored_for_letters_only(void **state)
 	assert_false(line_word_is(slice_str("labels"), "label"));
 	assert_false(line_word_is(slice_str("@"), "`"));
 	assert_false(line_word_is(slice_str("["), "{"));
-	assert_false(line_word_is((struct slice){ NULL, 0 }, "a"));
+	assert_false(line_word_is((struct slice){NULL, 0}, "a"));
 }
 
 int main(void)

@@ -202,7 +202,8 @@ static void another_machine_is_told_apart(void **state)
 	add(".linux", 10, DATA_AT);
 	put16(PE_AT + 4, PE_MACHINE_ARM64);
 	assert_int_equal(locate(), -ENOTSUP);
-	assert_int_equal(pe_uki_locate(file, sizeof(file), file_size, PE_MACHINE_ARM64, 0, &uki), 0);
+	assert_int_equal(pe_uki_locate(file, sizeof(file), file_size, PE_MACHINE_ARM64, 0, &uki),
+			 0);
 	put16(PE_AT + 4, 0x14c);
 	assert_int_equal(locate(), -ENOTSUP);
 }
@@ -213,10 +214,16 @@ static void what_is_no_pe32plus_file_is_told_apart(void **state)
 		size_t at;
 		unsigned char byte;
 	} damages[] = {
-		{ 0, 'm' }, { 1, 'z' }, { PE_AT, 'p' }, { PE_AT + 1, 'X' }, { PE_AT + 2, 1 },
-		{ PE_AT + 3, 1 }, { PE_AT + 24, 0x07 }, { PE_AT + 25, 0x01 },
+		{0, 'm'},
+		{1, 'z'},
+		{PE_AT, 'p'},
+		{PE_AT + 1, 'X'},
+		{PE_AT + 2, 1},
+		{PE_AT + 3, 1},
+		{PE_AT + 24, 0x07},
+		{PE_AT + 25, 0x01},
 		/* The optional header is too small to be one. */
-		{ PE_AT + 20, 111 },
+		{PE_AT + 20, 111},
 	};
 
 	(void)state;
@@ -262,7 +269,7 @@ static void headers_that_are_not_all_there_are_never_read(void **state)
 
 static void headers_far_away_do_not_wrap_round(void **state)
 {
-	static const uint32_t offsets[] = { 0xffffffff, 0xfffffffc, 0xffffffe8, 0x7fffffff, 8192 };
+	static const uint32_t offsets[] = {0xffffffff, 0xfffffffc, 0xffffffe8, 0x7fffffff, 8192};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {

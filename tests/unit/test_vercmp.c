@@ -80,8 +80,8 @@ static void each_of_a_list_in_order_is_newer_than_all_before(const char *const *
 static void the_chain_of_the_specification_is_in_order(void **state)
 {
 	static const char *const chain[] = {
-		"122.1",     "123~rc1-1", "123",     "123-a",	"123-a.1", "123-1",
-		"123-1.1",   "123^post1", "123.a-1", "123.1-1", "123a-1",  "124-1",
+		"122.1",   "123~rc1-1", "123",	   "123-a",   "123-a.1", "123-1",
+		"123-1.1", "123^post1", "123.a-1", "123.1-1", "123a-1",	 "124-1",
 	};
 
 	(void)state;
@@ -166,10 +166,14 @@ static void what_is_no_part_of_a_version_separates(void **state)
 static void slices_may_hold_nul_and_be_empty(void **state)
 {
 	(void)state;
-	assert_int_equal(vercmp_slice((struct slice){ NULL, 0 }, (struct slice){ NULL, 0 }), 0);
-	assert_true(vercmp_slice((struct slice){ NULL, 0 }, slice_str("1")) < 0);
-	assert_true(vercmp_slice(slice_str("~"), (struct slice){ NULL, 0 }) < 0);
-	assert_int_equal(vercmp_slice(slice_of("1\0" "2", 3), slice_str("1_2")), 0);
+	assert_int_equal(vercmp_slice((struct slice){NULL, 0}, (struct slice){NULL, 0}), 0);
+	assert_true(vercmp_slice((struct slice){NULL, 0}, slice_str("1")) < 0);
+	assert_true(vercmp_slice(slice_str("~"), (struct slice){NULL, 0}) < 0);
+	assert_int_equal(vercmp_slice(slice_of("1\0"
+					       "2",
+					       3),
+				      slice_str("1_2")),
+			 0);
 	assert_int_equal(vercmp_slice(slice_of("12", 1), slice_str("1")), 0);
 }
 
@@ -204,7 +208,8 @@ static size_t check_order(const char *alphabet, unsigned length)
 	}
 	for (size_t i = 0; i < n; i++)
 		for (size_t j = 0; j < n; j++)
-			if (sign(vercmp(all[i], all[j])) != (rank[i] > rank[j]) - (rank[i] < rank[j]))
+			if (sign(vercmp(all[i], all[j])) !=
+			    (rank[i] > rank[j]) - (rank[i] < rank[j]))
 				fail_msg("'%s' against '%s': %d, ranks %u and %u", all[i], all[j],
 					 vercmp(all[i], all[j]), rank[i], rank[j]);
 	return n;
