@@ -66,8 +66,11 @@ void environment_read(struct boot *boot)
 	if (boot->env.damaged)
 		log_warn("environment", "file=%s found=\"a value that means nothing\" next=\"use its default\"",
 			 boot->store.name);
-	log_event("environment", "file=%s root=%c%s trial=%u count=%u limit=%u", boot->store.name, slot,
-		  named ? "" : " (default)", boot->env.trial, boot->env.count, boot->env.limit);
+	if (boot->env.root_kind == ENV_ROOT_INDEX && !named)
+		log_warn("environment", "file=%s found=\"partition 0x%x, which is no root here\" next=\"A is tried first\"",
+			 boot->store.name, boot->env.root_index);
+	log_event("environment", "file=%s root=%c by=%s trial=%u count=%u limit=%u", boot->store.name, slot,
+		  named ? "environment" : "default", boot->env.trial, boot->env.count, boot->env.limit);
 }
 
 int environment_record(struct boot *boot, const struct slot_decision *decision)
