@@ -81,7 +81,7 @@ def test_disk_that_appears_three_seconds_late_is_waited_for(boot, kind):
     guest = boot.guest()
     late = guest.attach(disk, kind, late=True)
     with guest:
-        guest.expect("Linux version")
+        guest.expect("^tugboot: ")
         guest.pause(3)
         assert "PROBE" not in guest.console
         guest.plug(late)

@@ -66,7 +66,7 @@ CONTENTS = {
         lines("resin_root_part=B", "upgrade_available=1", "bootcount=two"), "B trial 1/2",
         NO_MEANING),
     "names_a_partition_that_is_not_there": (
-        lines("resin_root_part=7"), "A normal 0/2", r"^environment .*7|^slot .*7"),
+        lines("resin_root_part=7"), "A normal 0/2", r"^environment .*partition 0x7, which is no root here"),
     "names_a_root_that_cannot_be": (
         lines("resin_root_part=Z"), "A normal 0/2", NO_MEANING),
     "names_the_root_twice_on_one_line": (

@@ -23,7 +23,7 @@ from pathlib import Path
 from . import images
 from .disk import Disk, Partition
 from .guest import Guest, GuestError
-from .tools import TREE, HarnessError, artifact
+from .tools import HarnessError, artifact
 
 __all__ = [
     "APPEND", "Boot", "Disk", "Guest", "GuestError", "HarnessError", "INHERITED",
@@ -187,11 +187,9 @@ class Run:
 
 def builtin_cmdline():
     """CONFIG_CMDLINE of our own kernel, which every start of it has in front."""
-    for path in sorted((TREE / "kernel-config").glob("*.config")):
-        found = re.search(r'^CONFIG_CMDLINE="(.*)"$', path.read_text(encoding="utf-8"), re.MULTILINE)
-        if found:
-            return found.group(1)
-    return ""
+    config = artifact("kernel.config").read_text(encoding="utf-8")
+    found = re.search(r'^CONFIG_CMDLINE="(.*)"$', config, re.MULTILINE)
+    return found.group(1) if found else ""
 
 
 def cmdline(disk, slot, reason="normal", tries="0/2", own="", inherited=INHERITED, panic=True):

@@ -74,13 +74,22 @@ LABEL=tug-data   /mnt/data   ext4  defaults,nofail              0 2
 IMAGE_MB = 1280
 
 
-def _sources():
-    """Lines for apt: what this machine has configured, the parts that come from Debian only."""
+def _targets():
+    """What apt fetches package lists from: (origin, address, suite, component) of each."""
     form = "$(CREATED_BY)|$(ORIGIN)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)"
-    lines, release = [], None
     for line in run("apt-get", "indextargets", "--format", form).splitlines():
-        created_by, origin, uri, suite, component = line.split("|")
-        if created_by != "Packages" or origin != "Debian":
+        created_by, *target = line.split("|")
+        if created_by == "Packages":
+            yield target
+
+
+def _sources():
+    """The release, and lines for apt: what this machine has configured and comes from Debian."""
+    if os.geteuid() == 0 and not any(target[0] == "Debian" for target in _targets()):
+        run("apt-get", "update")
+    lines, release = [], None
+    for origin, uri, suite, component in _targets():
+        if origin != "Debian":
             continue
         line = f"deb {uri} {suite} {component}"
         if line not in lines:

@@ -330,8 +330,9 @@ class Guest:
                 continue
             self.events.append(message["event"])
             if message["event"] == "RESET":
-                # SeaBIOS turns a soft reset into a hard one: both are one reset of a system.
-                if "Linux version" in self.console[self._reset_at :]:
+                # SeaBIOS turns a soft reset into a hard one: both are one reset of a system that
+                # has said something.
+                if self.console[self._reset_at :].strip():
                     self.resets += 1
                 self._reset_at = len(self.console)
             elif message["event"] == "SHUTDOWN":
