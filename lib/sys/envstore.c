@@ -57,7 +57,7 @@ static const char *block_problem(const char *data, size_t size)
 	case -EUCLEAN:
 		return "last line has no end";
 	default:
-		return size == 0             ? "empty"
+		return size == 0	     ? "empty"
 		       : size < GRUBENV_SIZE ? "shorter than 1024 bytes"
 					     : "longer than 1024 bytes";
 	}
@@ -228,8 +228,8 @@ static int load(int dir_fd, struct envstore *store)
 			return 0;
 		if (r != -ENOENT) {
 			/* It is there, so it is the environment: another file may be years old. */
-			store->problem = r == -ELOOP     ? "is a symbolic link"
-					 : r == -EISDIR  ? "is a directory"
+			store->problem = r == -ELOOP	 ? "is a symbolic link"
+					 : r == -EISDIR	 ? "is a directory"
 					 : r == -ENOTSUP ? "is not a regular file"
 							 : "cannot be read";
 			return r;

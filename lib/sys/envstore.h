@@ -23,13 +23,13 @@ struct envstore_ops;
 
 struct envstore {
 	const struct envstore_ops *ops;
-	int dir_fd;	     /* borrowed: the boot partition's root directory */
-	const char *name;    /* file name on it; constant string */
-	char *data;	     /* owned: the bytes as read, NULL when there is no file */
+	int dir_fd;	  /* borrowed: the boot partition's root directory */
+	const char *name; /* file name on it; constant string */
+	char *data;	  /* owned: the bytes as read, NULL when there is no file */
 	size_t size;
 	const char *problem; /* NULL, or what is wrong with the bytes; constant string */
 	bool locked;
-	int lock_fd;	     /* owned while locked */
+	int lock_fd; /* owned while locked */
 };
 
 #define ENVSTORE_NONE ((struct envstore){.dir_fd = -1, .lock_fd = -1})

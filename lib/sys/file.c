@@ -15,8 +15,8 @@
 
 int file_open_regular(int dir_fd, const char *name, int flags, int *ret_fd)
 {
-	_close_ int fd = openat(dir_fd, name,
-				flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0644);
+	_close_ int fd =
+		openat(dir_fd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0644);
 	struct stat st;
 
 	if (fd < 0)

@@ -12,12 +12,7 @@
 #include <stdlib.h>
 
 #include "macro.h"
-
-#define MUST(condition)          \
-	do {                     \
-		if (!(condition)) \
-			abort(); \
-	} while (0)
+#include "must.h"
 
 /* Each variable lies inside the bytes, after the one before it, and can be read by its name. */
 static void walk(const char *data, size_t size)
@@ -37,7 +32,8 @@ static void walk(const char *data, size_t size)
 		memcpy(name, var.name, var.name_len);
 		name[var.name_len] = '\0';
 		MUST(grubenv_name_valid(name));
-		MUST(grubenv_get(data, size, name, value, sizeof(value)) >= 0 || size >= sizeof(value));
+		MUST(grubenv_get(data, size, name, value, sizeof(value)) >= 0 ||
+		     size >= sizeof(value));
 	}
 	MUST(pos == size);
 }
@@ -93,8 +89,6 @@ static void edit(char block[static GRUBENV_SIZE], const char *value)
 	MUST(grubenv_check(block, GRUBENV_SIZE) == 0);
 	MUST(grubenv_get(block, GRUBENV_SIZE, names[0], got, sizeof(got)) == -ENOENT);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size)
 {
