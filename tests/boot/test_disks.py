@@ -4,6 +4,7 @@
 import pytest
 
 from harness import APPEND, INHERITED_EFI, Partition, artifact, cmdline, images, part, root
+from harness.disk import env_block
 
 
 @pytest.mark.parametrize("kind", ["virtio", "nvme", "ahci", "usb", "sd", "virtio-scsi"])
@@ -56,9 +57,9 @@ def test_partitions_are_found_on_an_mbr_disk(boot):
 
 
 def test_boot_partition_may_be_ext4(boot):
-    environment = b"# GRUB Environment Block\nresin_root_part=B\nupgrade_available=1\n"
+    environment = env_block({"resin_root_part": "B", "upgrade_available": "1"})
     disk = boot.disk(
-        boot=Partition(name="boot", size=8, files={"/bootenv": environment.ljust(1024, b"#")}),
+        boot=Partition("boot", size=8, files={"/bootenv": environment}),
         rootA=root(),
         rootB=root(),
     )
@@ -126,6 +127,14 @@ def test_second_root_a_on_one_disk_is_passed_over(boot):
     assert run.starts[0].root == "disk1:rootA"
 
 
+def test_roots_that_were_written_from_one_image_are_told_apart(boot):
+    same = "6a1f6f6e-7c0f-4a53-9a0e-0d3f6a2f9b11"
+    disk = boot.disk(env={"resin_root_part": "B"}, rootA=root(uuid=same), rootB=root(uuid=same))
+    run = boot(disk)
+    assert run.starts[0].root == "disk1:rootB"
+    assert run.starts[0].value("root") == f"PARTUUID={disk['rootB'].partuuid}"
+
+
 def test_boots_in_256_mb_of_memory(boot):
     disk = boot.disk(env={"resin_root_part": "B"}, rootA=root(), rootB=root())
     assert boot(disk, memory=256).journey == ["B normal 0/2"]
@@ -164,6 +173,19 @@ def test_disk_that_the_firmware_started_from_is_taken_of_two_with_the_same_label
         run = boot.result(guest)
     assert run.starts[0].root == "disk2:rootA"
     assert run.starts[0].cmdline == cmdline(second, "A", inherited=INHERITED_EFI)
+
+
+def test_system_partition_of_the_firmware_may_be_another_than_the_boot_partition(boot):
+    disk = boot.disk(
+        boot=Partition("boot", size=8, files={"bootenv": env_block({"resin_root_part": "B"})}),
+        esp=part("vfat", size=40, label="ESP", esp=True,
+                 files={"EFI/BOOT/BOOTX64.EFI": artifact("tugboot.efi")}),
+        rootA=root(),
+        rootB=root(),
+    )
+    run = boot(disk, firmware=True)
+    assert run.journey == ["B normal 0/2"]
+    assert run.said("^disk name=vda by=firmware")
 
 
 def test_kernel_and_initramfs_are_started_by_grub(boot):

@@ -14,7 +14,8 @@ TRIAL = {"resin_root_part": "B", "upgrade_available": "1"}
 
 def lines(*text):
     """A well-formed block of these lines as they are."""
-    return ("# GRUB Environment Block\n" + "".join(f"{t}\n" for t in text)).encode().ljust(1024, b"#")
+    block = "".join(f"{line}\n" for line in ("# GRUB Environment Block", *text))
+    return block.encode().ljust(1024, b"#")
 
 
 # What the log says of the file as a whole, or of a value in it.
@@ -66,7 +67,8 @@ CONTENTS = {
         lines("resin_root_part=B", "upgrade_available=1", "bootcount=two"), "B trial 1/2",
         NO_MEANING),
     "names_a_partition_that_is_not_there": (
-        lines("resin_root_part=7"), "A normal 0/2", r"^environment .*partition 0x7, which is no root here"),
+        lines("resin_root_part=7"), "A normal 0/2",
+        r"^environment .*partition 0x7, which is no root here"),
     "names_a_root_that_cannot_be": (
         lines("resin_root_part=Z"), "A normal 0/2", NO_MEANING),
     "names_the_root_twice_on_one_line": (

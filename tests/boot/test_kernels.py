@@ -33,7 +33,7 @@ def test_form_that_comes_first_is_taken(boot, number):
 
 @pytest.mark.parametrize("number", range(3))
 def test_form_that_comes_next_is_taken_when_the_first_is_no_use(boot, number):
-    first, second = FORMS[number : number + 2]
+    first, second = FORMS[number], FORMS[number + 1]
     broken = root(first, kernel=images.truncated_kernel())
     good = root(second, options=f"form={second}", size=48)
     if first != "uki" and second == "extlinux":
@@ -201,6 +201,15 @@ def test_root_without_an_initrd_may_ask_for_tugboots(boot, fs):
     assert start.cmdline == cmdline(disk, "A", own="mine=1")
     mounted = next(m for m in start.mounts if " / " in m and not m.startswith("rootfs"))
     assert mounted.startswith(f"/dev/vda2 / {fs} ro")
+
+
+def test_tugboots_initrd_waits_for_a_slow_disk(boot):
+    entry = bls_entry(initrd=False, more="tugboot-initrd yes\n")
+    disk = boot.disk(
+        env={}, rootA=root(os_role=True, files={"/boot/loader/entries/probe.conf": entry})
+    )
+    run = boot(disk, kind="usb")
+    assert (run.starts[0].role, run.starts[0].root) == ("init", "disk1:rootA")
 
 
 def test_root_with_a_conventional_kernel_may_ask_for_tugboots_initrd(boot):

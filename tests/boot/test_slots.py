@@ -14,7 +14,7 @@ harness/__init__.py has the words: root(), boot.disk(), boot().
 
 import pytest
 
-from harness import Partition, bls_entry, cmdline, images, part, root
+from harness import Partition, artifact, bls_entry, cmdline, images, part, root
 from harness.disk import env_block
 
 TRIAL_OF_B = {"resin_root_part": "B", "upgrade_available": "1", "bootcount": "0"}
@@ -122,6 +122,32 @@ def test_trial_whose_kernel_hangs_is_reset_by_the_watchdog(boot, kind):
     assert run.journey == ["A rollback 0/1"]
     assert disk.env()["tugboot_rollback"] == "B:tries-used:1"
     assert "WATCHDOG" in run.events
+
+
+def _with_driver_list(**how):
+    """A root whose kernel, as its lists say, has a driver for the chipset's watchdog."""
+    release = artifact("kernel.release").read_text(encoding="ascii").strip()
+    builtin = f"/lib/modules/{release}/modules.builtin"
+    return root(files={builtin: "kernel/drivers/watchdog/iTCO_wdt.ko\n"}, **how)
+
+
+# TCO1_CNT of the chipset, and its bit that stops the timer (Intel ICH9 datasheet, 13.9.8).
+WATCHDOG_PORT, WATCHDOG_HALTED = 0x668, 1 << 11
+
+
+@pytest.mark.parametrize("env, of_root_b, running", [
+    (TRIAL_OF_B, _with_driver_list, True),
+    (TRIAL_OF_B, root, False),
+    ({"resin_root_part": "B"}, _with_driver_list, False),
+], ids=["trial_with_a_driver", "trial_without_a_driver", "committed_root"])
+def test_watchdog_is_handed_over_as_it_should_be_to_a(boot, env, of_root_b, running):
+    # Asked of the hardware while the root runs: its kernel leaves a running watchdog running.
+    disk = boot.disk(env=env, rootA=root(), rootB=of_root_b(probe="sleep"))
+    with boot.guest(disk, watchdog="itco") as guest:
+        guest.expect("^PROBE root=disk1:rootB")
+        guest.expect("^PROBE end=")
+        assert bool(guest.port(WATCHDOG_PORT) & WATCHDOG_HALTED) != running
+        guest.wait_end(60, max_resets=0)
 
 
 BROKEN = {
@@ -270,6 +296,6 @@ def test_environment_is_read_from_the_efi_partition_where_there_is_one(boot):
         rootA=root(),
         rootB=root(),
     )
-    disk.write("boot", "bootenv", b"# GRUB Environment Block\nresin_root_part=A\n".ljust(1024, b"#"))
+    disk.write("boot", "bootenv", env_block({"resin_root_part": "A"}))
     assert boot(disk).journey == ["B trial 1/2"]
     assert disk.env()["bootcount"] == "1"

@@ -43,8 +43,8 @@ class Partition:
 
 
 class Disk:
-    """An image in `path`, made anew unless `make` is False: then it is one that was made of the same
-    partitions before."""
+    """An image in `path`, made anew unless `make` is False: then it was made before, of the same
+    partitions."""
 
     def __init__(self, path, partitions, table="gpt", make=True):
         self.path = Path(path)

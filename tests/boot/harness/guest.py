@@ -236,6 +236,11 @@ class Guest:
         arguments.update(option.split("=", 1) for option in options)
         self._command("device_add", **arguments)
 
+    def port(self, address):
+        """Reads a 16-bit input/output port of the machine."""
+        line = self._command("human-monitor-command", **{"command-line": f"i/h {address:#x}"})
+        return int(line.split("=")[1], 16)
+
     def pause(self, seconds):
         """Lets the guest run for a while."""
         end = time.monotonic() + seconds
@@ -332,7 +337,7 @@ class Guest:
             if message["event"] == "RESET":
                 # SeaBIOS turns a soft reset into a hard one: both are one reset of a system that
                 # has said something.
-                if self.console[self._reset_at :].strip():
+                if self.console[self._reset_at:].strip():
                     self.resets += 1
                 self._reset_at = len(self.console)
             elif message["event"] == "SHUTDOWN":

@@ -171,7 +171,7 @@ def hanging_kernel():
     watchdog ends that. Offsets: Documentation/arch/x86/boot.rst (setup_sects, 64-bit entry)."""
     image = bytearray(root_kernel().read_bytes())
     entry = ((image[0x1F1] or 4) + 1) * 512 + 0x200
-    image[entry : entry + 4] = b"\xfa\xf4\xeb\xfc"  # cli; hlt; jmp to the cli
+    image[entry:entry + 4] = b"\xfa\xf4\xeb\xfc"  # cli; hlt; jmp to the cli
     return bytes(image)
 
 
