@@ -24,10 +24,10 @@ struct boot {
 	struct disk disk;
 	bool disk_found;
 	struct envstore store;
-	int env_dir;		   /* owned: root directory of the partition with the environment, -1 */
+	int env_dir; /* owned: root directory of the partition with the environment, -1 */
 	struct boot_env env;
 	struct slot_found found;
-	unsigned watch_seconds;	   /* watchdog across kexec; 0: stopped */
+	unsigned watch_seconds; /* watchdog across kexec; 0: stopped */
 };
 
 /* Tells PID 1 what is being done and how long it may take (progress.h). */
@@ -53,8 +53,8 @@ void environment_value(const struct boot *boot, const char *name, char *buf, siz
 int slot_load(struct boot *boot, const struct slot_decision *decision);
 
 /* handover.c: how the watchdog crosses kexec. */
-unsigned handover_watchdog(const struct boot *boot, const struct slot_decision *decision, int root_fd,
-			   const struct kernel *kernel);
+unsigned handover_watchdog(const struct boot *boot, const struct slot_decision *decision,
+			   int root_fd, const struct kernel *kernel);
 
 /* os_role.c: the other role of the same initramfs: mounts the root on SYSROOT. */
 enum boot_result os_role(struct boot *boot);

@@ -45,8 +45,9 @@ struct look {
 /* While the kernel still announces a disk's partitions, some of them are not there yet. */
 static bool is_arriving(const struct disk *disk)
 {
-	return !disk->complete && !(disk->role[PART_BOOT].present && disk->role[PART_ROOT_A].present &&
-				    disk->role[PART_ROOT_B].present);
+	return !disk->complete &&
+	       !(disk->role[PART_BOOT].present && disk->role[PART_ROOT_A].present &&
+		 disk->role[PART_ROOT_B].present);
 }
 
 /* Looks at all disks that are there now; those that are arriving only when it is the last look: a
@@ -84,18 +85,18 @@ static void log_disk(const struct look *look, const char *partuuid)
 	const struct disk *disk = &look->disk;
 
 	if (partuuid[0] && !look->named)
-		log_warn("disk", "expected=\"the disk with partition %s\" found=%s next=\"use it\"", partuuid,
-			 disk->name);
+		log_warn("disk", "expected=\"the disk with partition %s\" found=%s next=\"use it\"",
+			 partuuid, disk->name);
 	if (look->others > 0)
-		log_warn("disk", "found=\"%u more with the same labels\" next=\"use %s, the %s\"", look->others,
-			 disk->name, look->named ? "one that started us" : "first");
+		log_warn("disk", "found=\"%u more with the same labels\" next=\"use %s, the %s\"",
+			 look->others, disk->name, look->named ? "one that started us" : "first");
 	if (disk->duplicates > 0)
-		log_warn("disk", "name=%s found=\"two partitions of one name\" ignored=%s", disk->name,
-			 disk->duplicate);
+		log_warn("disk", "name=%s found=\"two partitions of one name\" ignored=%s",
+			 disk->name, disk->duplicate);
 	for (enum part_role role = PART_NONE + 1; role < PART_ROLE_COUNT; role++)
 		if (disk->role[role].present)
-			log_detail("partition", "role=%s dev=%s index=%u by=%s fstype=%s", partname_of(role),
-				   disk->role[role].dev, disk->role[role].index,
+			log_detail("partition", "role=%s dev=%s index=%u by=%s fstype=%s",
+				   partname_of(role), disk->role[role].dev, disk->role[role].index,
 				   disk->role[role].by_name ? "name" : "label",
 				   log_quote(disk->role[role].fstype));
 }
@@ -117,7 +118,8 @@ void disk_note_slots(struct boot *boot)
 
 int disk_wait(struct boot *boot)
 {
-	unsigned seconds = cmdline_get_number(boot->cmdline, "tugboot.wait", WAIT_SECONDS, WAIT_SECONDS_MAX);
+	unsigned seconds =
+		cmdline_get_number(boot->cmdline, "tugboot.wait", WAIT_SECONDS, WAIT_SECONDS_MAX);
 	uint64_t start = clock_ms(), deadline = start + 1000u * (uint64_t)seconds, now;
 	char partuuid[37] = "";
 	struct look look;
@@ -132,23 +134,26 @@ int disk_wait(struct boot *boot)
 		if (now >= deadline)
 			break;
 		if (boot->uevents < 0 || uevent_wait(boot->uevents, (int)(deadline - now)) < 0)
-			return log_err(-EIO, "disk", "error=\"no kernel events\" next=\"wait, then reboot\"");
+			return log_err(-EIO, "disk",
+				       "error=\"no kernel events\" next=\"wait, then reboot\"");
 	}
 	if (look.fit == FIT_NONE)
-		return log_err(-ENODEV, "disk",
-			       "found=none expected=\"a root partition labelled tug-, resin- or balena-rootA or -rootB\" "
-			       "waited=%us",
-			       seconds);
+		return log_err(
+			-ENODEV, "disk",
+			"found=none expected=\"a root partition labelled tug-, resin- or balena-rootA or -rootB\" "
+			"waited=%us",
+			seconds);
 	log_disk(&look, partuuid);
 	boot->disk = look.disk;
 	boot->disk_found = true;
 	disk_note_slots(boot);
-	log_event("disk", "name=%s by=%s after=%llums", look.disk.name, look.named ? "firmware" : "label",
-		  (unsigned long long)(clock_ms() - start));
+	log_event("disk", "name=%s by=%s after=%llums", look.disk.name,
+		  look.named ? "firmware" : "label", (unsigned long long)(clock_ms() - start));
 	return 0;
 }
 
 bool disk_wait_change(struct boot *boot, unsigned seconds)
 {
-	return boot->uevents >= 0 && uevent_wait(boot->uevents, (int)MIN(seconds, 3600u) * 1000) > 0;
+	return boot->uevents >= 0 &&
+	       uevent_wait(boot->uevents, (int)MIN(seconds, 3600u) * 1000) > 0;
 }

@@ -32,8 +32,8 @@ static const char *open_store(struct boot *boot)
 		return "no boot partition";
 	r = mount_read_only(part->dev, part->fstype, ENV_MOUNT);
 	if (r < 0) {
-		log_line(LOG_ERROR, "environment", "dev=%s error=%s found=\"cannot be mounted\"", part->dev,
-			 log_errno(r));
+		log_line(LOG_ERROR, "environment", "dev=%s error=%s found=\"cannot be mounted\"",
+			 part->dev, log_errno(r));
 		return "boot partition cannot be mounted";
 	}
 	boot->env_dir = open(ENV_MOUNT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -55,22 +55,29 @@ void environment_read(struct boot *boot)
 	if (problem) {
 		boot->found.read_only = true;
 		boot_env_decode(envstore_get, &boot->store, &boot->env);
-		log_warn("environment", "found=\"%s\" next=\"A is tried first, nothing is recorded\"", problem);
+		log_warn("environment",
+			 "found=\"%s\" next=\"A is tried first, nothing is recorded\"", problem);
 		return;
 	}
 	boot_env_decode(envstore_get, &boot->store, &boot->env);
 	slot = slot_named(&boot->env, &boot->found, &named);
 	if (boot->store.problem)
-		log_warn("environment", "file=%s found=\"%s\" next=\"use what can be read, repair at the next write\"",
-			 boot->store.name, boot->store.problem);
+		log_warn(
+			"environment",
+			"file=%s found=\"%s\" next=\"use what can be read, repair at the next write\"",
+			boot->store.name, boot->store.problem);
 	if (boot->env.damaged)
-		log_warn("environment", "file=%s found=\"a value that means nothing\" next=\"use its default\"",
+		log_warn("environment",
+			 "file=%s found=\"a value that means nothing\" next=\"use its default\"",
 			 boot->store.name);
 	if (boot->env.root_kind == ENV_ROOT_INDEX && !named)
-		log_warn("environment", "file=%s found=\"partition 0x%x, which is no root here\" next=\"A is tried first\"",
-			 boot->store.name, boot->env.root_index);
-	log_event("environment", "file=%s root=%c by=%s trial=%u count=%u limit=%u", boot->store.name, slot,
-		  named ? "environment" : "default", boot->env.trial, boot->env.count, boot->env.limit);
+		log_warn(
+			"environment",
+			"file=%s found=\"partition 0x%x, which is no root here\" next=\"A is tried first\"",
+			boot->store.name, boot->env.root_index);
+	log_event("environment", "file=%s root=%c by=%s trial=%u count=%u limit=%u",
+		  boot->store.name, slot, named ? "environment" : "default", boot->env.trial,
+		  boot->env.count, boot->env.limit);
 }
 
 int environment_record(struct boot *boot, const struct slot_decision *decision)
@@ -87,11 +94,13 @@ int environment_record(struct boot *boot, const struct slot_decision *decision)
 	if (r == 0)
 		r = back; /* flushed, or not stored */
 	if (r < 0)
-		return log_err(r, "record", "slot=%s error=%s next=\"decide again without the environment\"",
+		return log_err(r, "record",
+			       "slot=%s error=%s next=\"decide again without the environment\"",
 			       log_quote((char[]){decision->slot, 0}), log_errno(r));
 	for (size_t i = 0; i < decision->edits.n; i++)
 		log_event("record", "%s=%s", decision->edits.edit[i].name,
-			  decision->edits.edit[i].unset ? "(removed)" : decision->edits.edit[i].value);
+			  decision->edits.edit[i].unset ? "(removed)"
+							: decision->edits.edit[i].value);
 	return 0;
 }
 

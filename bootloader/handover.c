@@ -39,8 +39,8 @@ static bool root_has_driver(int root_fd, const char *release, const char *module
 	return false;
 }
 
-unsigned handover_watchdog(const struct boot *boot, const struct slot_decision *decision, int root_fd,
-			   const struct kernel *kernel)
+unsigned handover_watchdog(const struct boot *boot, const struct slot_decision *decision,
+			   int root_fd, const struct kernel *kernel)
 {
 	const char *module = watchdog_module();
 	char choice[16] = "auto";
@@ -58,6 +58,7 @@ unsigned handover_watchdog(const struct boot *boot, const struct slot_decision *
 		return 0;
 	if (kernel->release[0] && root_has_driver(root_fd, kernel->release, module))
 		return TRIAL_SECONDS;
-	log_event("watchdog", "expected=%s found=\"no such driver in the root\" next=\"stop it\"", module);
+	log_event("watchdog", "expected=%s found=\"no such driver in the root\" next=\"stop it\"",
+		  module);
 	return 0;
 }

@@ -251,7 +251,8 @@ static int append(int to, int from)
 	if (r == 0)
 		r = copy_range(to, from, 0, size);
 	if (r == 0 && size % INITRD_ALIGN != 0 &&
-	    write(to, zeros, INITRD_ALIGN - size % INITRD_ALIGN) != (ssize_t)(INITRD_ALIGN - size % INITRD_ALIGN))
+	    write(to, zeros, INITRD_ALIGN - size % INITRD_ALIGN) !=
+		    (ssize_t)(INITRD_ALIGN - size % INITRD_ALIGN))
 		r = -EIO;
 	return r;
 }

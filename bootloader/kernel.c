@@ -59,19 +59,21 @@ struct candidate {
 
 static int refused(const struct candidate *candidate, const char *path, const char *what, int r)
 {
-	return log_err(r, "kernel", "form=%s path=%s refused=%s error=%s next=\"the next candidate\"",
+	return log_err(r, "kernel",
+		       "form=%s path=%s refused=%s error=%s next=\"the next candidate\"",
 		       candidate->form, log_quote(path), log_quote(what), log_errno(r));
 }
 
 /* Opens and checks what the candidate names. Options are the caller's to fill in before. */
-static int open_candidate(struct search *search, const struct candidate *candidate, struct kernel *kernel)
+static int open_candidate(struct search *search, const struct candidate *candidate,
+			  struct kernel *kernel)
 {
 	char initrd_path[KERNEL_PATH_MAX];
 	const char *what = NULL;
 	int r;
 
-	r = rootfs_open_any(search->root_fd, candidate->bases, candidate->kernel, &kernel->kernel_fd,
-			    kernel->path, sizeof(kernel->path));
+	r = rootfs_open_any(search->root_fd, candidate->bases, candidate->kernel,
+			    &kernel->kernel_fd, kernel->path, sizeof(kernel->path));
 	if (r < 0)
 		return refused(candidate, kernel->path, "kernel cannot be opened", r);
 	r = image_prepare(kernel, candidate->profile, &what);
@@ -81,8 +83,8 @@ static int open_candidate(struct search *search, const struct candidate *candida
 	for (size_t i = 0; i < candidate->n_initrd; i++) {
 		_close_ int fd = -1;
 
-		r = rootfs_open_any(search->root_fd, candidate->bases, candidate->initrd[i], &fd, initrd_path,
-				    sizeof(initrd_path));
+		r = rootfs_open_any(search->root_fd, candidate->bases, candidate->initrd[i], &fd,
+				    initrd_path, sizeof(initrd_path));
 		if (r < 0)
 			return refused(candidate, initrd_path, "initrd cannot be opened", r);
 		r = image_add_initrd(kernel, take_fd(fd));
@@ -92,8 +94,10 @@ static int open_candidate(struct search *search, const struct candidate *candida
 	if (candidate->tugboot_initrd && kernel->initrd_fd < 0) {
 		r = image_add_own_initrd(kernel);
 		if (r < 0)
-			return refused(candidate, kernel->path,
-				       "Tugboot's initrd is not at hand: start Tugboot with retain_initrd", r);
+			return refused(
+				candidate, kernel->path,
+				"Tugboot's initrd is not at hand: start Tugboot with retain_initrd",
+				r);
 	}
 	return 0;
 }
@@ -155,7 +159,8 @@ struct entry_file {
 
 static int compare_entries(const void *a, const void *b)
 {
-	return bls_compare(&((const struct entry_file *)a)->entry, &((const struct entry_file *)b)->entry);
+	return bls_compare(&((const struct entry_file *)a)->entry,
+			   &((const struct entry_file *)b)->entry);
 }
 
 static bool read_entry(struct search *search, const char *dir, char *name, struct entry_file *file)
@@ -170,8 +175,10 @@ static bool read_entry(struct search *search, const char *dir, char *name, struc
 	if (r == 0)
 		r = bls_parse(name, file->text, size, BLS_ARCH, &file->entry);
 	if (r < 0) {
-		log_warn("kernel", "form=bls path=%s refused=\"no usable entry\" error=%s next=\"the next entry\"",
-			 log_quote(path), log_errno(r));
+		log_warn(
+			"kernel",
+			"form=bls path=%s refused=\"no usable entry\" error=%s next=\"the next entry\"",
+			log_quote(path), log_errno(r));
 		if (search->result == -ENOENT)
 			search->result = -EBADMSG;
 		return false;
@@ -186,7 +193,9 @@ static void offer_entry(struct search *search, const struct entry_file *file)
 	struct kernel kernel = {0};
 	struct candidate candidate = {
 		.form = "bls",
-		.kernel = entry->kernel.data ? entry->kernel : entry->uki.data ? entry->uki : entry->efi,
+		.kernel = entry->kernel.data ? entry->kernel
+			  : entry->uki.data  ? entry->uki
+					     : entry->efi,
 		.initrd = entry->initrd,
 		.n_initrd = entry->n_initrd,
 		.tugboot_initrd = entry->tugboot_initrd,
@@ -267,8 +276,10 @@ static void find_extlinux(struct search *search, const char *path)
 	if (r == 0)
 		r = extlinux_parse(text, size, &conf);
 	if (r < 0) {
-		log_warn("kernel", "form=extlinux path=%s refused=\"no usable file\" error=%s next=\"the next form\"",
-			 path, log_errno(r));
+		log_warn(
+			"kernel",
+			"form=extlinux path=%s refused=\"no usable file\" error=%s next=\"the next form\"",
+			path, log_errno(r));
 		if (search->result == -ENOENT)
 			search->result = -EBADMSG;
 		return;
@@ -285,8 +296,9 @@ static void find_extlinux(struct search *search, const char *path)
 		};
 
 		if (r < 0 || label_options(&label, kernel.options, sizeof(kernel.options)) < 0) {
-			search->result = refused(&candidate, path, "a label with too many initrds or options",
-						 -E2BIG);
+			search->result =
+				refused(&candidate, path,
+					"a label with too many initrds or options", -E2BIG);
 			continue;
 		}
 		offer(search, &candidate, &kernel);
@@ -317,7 +329,8 @@ static const char *best_initrd(const struct rootfs_names *names, const char *ker
 	return best;
 }
 
-static void offer_name(struct search *search, const char *dir, const struct rootfs_names *all, const char *name)
+static void offer_name(struct search *search, const char *dir, const struct rootfs_names *all,
+		       const char *name)
 {
 	const char *initrd = best_initrd(all, name);
 	char path[KERNEL_PATH_MAX], initrd_path[KERNEL_PATH_MAX], target[KERNEL_PATH_MAX];
@@ -332,7 +345,8 @@ static void offer_name(struct search *search, const char *dir, const struct root
 		initrd = best_initrd(all, target);
 	candidate.kernel = slice_str(path);
 	if (initrd) {
-		if (snprintf(initrd_path, sizeof(initrd_path), "%s/%s", dir, initrd) >= (int)sizeof(initrd_path))
+		if (snprintf(initrd_path, sizeof(initrd_path), "%s/%s", dir, initrd) >=
+		    (int)sizeof(initrd_path))
 			return;
 		initrd_slice = slice_str(initrd_path);
 		candidate.initrd = &initrd_slice;
@@ -362,8 +376,11 @@ static void find_names(struct search *search, const char *dir)
 
 int kernel_find(int root_fd, bool first_only, kernel_take_fn take, void *data)
 {
-	struct search search = {
-		.root_fd = root_fd, .first_only = first_only, .take = take, .data = data, .result = -ENOENT};
+	struct search search = {.root_fd = root_fd,
+				.first_only = first_only,
+				.take = take,
+				.data = data,
+				.result = -ENOENT};
 	static const struct {
 		void (*find)(struct search *search, const char *path);
 		const char *path;

@@ -13,14 +13,14 @@
 #define KERNEL_PATH_MAX 256
 
 struct kernel {
-	const char *form;	     /* uki, bls, extlinux, name; constant string */
-	char path[KERNEL_PATH_MAX];  /* of the kernel in the root, for the log */
+	const char *form;		      /* uki, bls, extlinux, name; constant string */
+	char path[KERNEL_PATH_MAX];	      /* of the kernel in the root, for the log */
 	char release[KERNEL_RELEASE_MAX + 1]; /* empty when it does not say */
 	char options[KERNEL_OPTIONS_MAX];
-	unsigned cmdline_max;	     /* longest command line that it takes */
-	bool tugboot_initrd;	     /* the initrd is Tugboot's own */
-	int kernel_fd;		     /* owned */
-	int initrd_fd;		     /* owned; -1 without one */
+	unsigned cmdline_max; /* longest command line that it takes */
+	bool tugboot_initrd;  /* the initrd is Tugboot's own */
+	int kernel_fd;	      /* owned */
+	int initrd_fd;	      /* owned; -1 without one */
 };
 
 /* Takes a candidate (borrowed for the call): 0 to accept it, a negative errno to refuse it. */

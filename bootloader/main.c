@@ -18,14 +18,17 @@
 
 #define BACKOFF_SECONDS 10u
 #define BACKOFF_SECONDS_MAX 600u
-#define DECISIONS_MAX 8 /* each of three slots refused, and once more without a writable environment */
+#define DECISIONS_MAX \
+	8 /* each of three slots refused, and once more without a writable environment */
 
 void progress_tell(enum progress_step step, char slot, unsigned seconds)
 {
-	const struct progress message = {
-		.step = (uint8_t)step, .slot = slot, .seconds = (uint16_t)MIN(seconds, (unsigned)UINT16_MAX)};
+	const struct progress message = {.step = (uint8_t)step,
+					 .slot = slot,
+					 .seconds = (uint16_t)MIN(seconds, (unsigned)UINT16_MAX)};
 
-	(void)!write(PROGRESS_FD, &message, sizeof(message)); /* PID 1 has its own limits without it */
+	(void)!write(PROGRESS_FD, &message,
+		     sizeof(message)); /* PID 1 has its own limits without it */
 }
 
 /* A slot that was tried in this boot, or crashed an earlier run, is not tried again. */
@@ -64,12 +67,14 @@ static void read_cmdline(struct boot *boot)
  * the disks changed. */
 static bool back_off(struct boot *boot)
 {
-	unsigned seconds = cmdline_get_number(boot->cmdline, "tugboot.backoff", BACKOFF_SECONDS, BACKOFF_SECONDS_MAX);
+	unsigned seconds = cmdline_get_number(boot->cmdline, "tugboot.backoff", BACKOFF_SECONDS,
+					      BACKOFF_SECONDS_MAX);
 
 	for (unsigned i = 0; i < boot->env.backoff && seconds < BACKOFF_SECONDS_MAX; i++)
 		seconds *= 2;
 	seconds = MIN(seconds, BACKOFF_SECONDS_MAX);
-	log_line(LOG_ERROR, "back-off", "found=\"no slot that can be started\" next=\"reboot in %us, or a new disk\"",
+	log_line(LOG_ERROR, "back-off",
+		 "found=\"no slot that can be started\" next=\"reboot in %us, or a new disk\"",
 		 seconds);
 	progress_tell(STEP_WAIT, 0, seconds + 30);
 	return disk_wait_change(boot, seconds);
@@ -82,9 +87,10 @@ static void log_decision(const struct boot *boot, const struct slot_decision *d)
 	if (d->cause != SLOT_CAUSE_NONE)
 		(void)snprintf(cause, sizeof(cause), " cause=%s", slot_cause_name(d->cause));
 	log_event("slot", "name=%c dev=%s reason=%s tries=%u/%u%s", d->slot,
-		  boot->disk.role[d->slot == 'A'   ? PART_ROOT_A
-				  : d->slot == 'B' ? PART_ROOT_B
-						   : PART_RECOVERY]
+		  boot->disk
+			  .role[d->slot == 'A'	 ? PART_ROOT_A
+				: d->slot == 'B' ? PART_ROOT_B
+						 : PART_RECOVERY]
 			  .dev,
 		  slot_reason_name(d->reason), d->used, d->allowed, cause);
 }
@@ -96,7 +102,8 @@ static bool choose_and_load(struct boot *boot)
 		struct slot_decision decision = slot_decide(&boot->env, &boot->found);
 
 		if (!decision.slot) {
-			(void)environment_record(boot, &decision); /* it waits without a memory, then */
+			(void)environment_record(boot,
+						 &decision); /* it waits without a memory, then */
 			return false;
 		}
 		log_decision(boot, &decision);
@@ -110,7 +117,8 @@ static bool choose_and_load(struct boot *boot)
 			continue;
 		}
 		progress_tell(STEP_WATCHDOG, decision.slot, boot->watch_seconds);
-		log_event("go", "slot=%c reason=%s", decision.slot, slot_reason_name(decision.reason));
+		log_event("go", "slot=%c reason=%s", decision.slot,
+			  slot_reason_name(decision.reason));
 		return true;
 	}
 	return false;

@@ -68,16 +68,18 @@ static int mount_sysroot(const struct boot *boot, const struct partition *part)
 	if (cmdline_get(boot->cmdline, "rootflags", flags, sizeof(flags)) <= 0)
 		flags[0] = '\0';
 	progress_tell(STEP_SLOT, 0, MOUNT_SECONDS);
-	r = mount_root(part->dev, fstype, SYSROOT, wants_writable(boot->cmdline), flags[0] ? flags : NULL);
+	r = mount_root(part->dev, fstype, SYSROOT, wants_writable(boot->cmdline),
+		       flags[0] ? flags : NULL);
 	if (r < 0)
-		return log_err(r, "root", "dev=%s fstype=%s error=%s found=\"cannot be mounted\"", part->dev,
-			       log_quote(fstype), log_errno(r));
+		return log_err(r, "root", "dev=%s fstype=%s error=%s found=\"cannot be mounted\"",
+			       part->dev, log_quote(fstype), log_errno(r));
 	return 0;
 }
 
 enum boot_result os_role(struct boot *boot)
 {
-	unsigned seconds = cmdline_get_number(boot->cmdline, "rootdelay", ROOT_SECONDS, ROOT_SECONDS_MAX);
+	unsigned seconds =
+		cmdline_get_number(boot->cmdline, "rootdelay", ROOT_SECONDS, ROOT_SECONDS_MAX);
 	uint64_t deadline = clock_ms() + 1000u * (uint64_t)seconds, now;
 	struct partition part;
 	char root[128];
@@ -91,13 +93,14 @@ enum boot_result os_role(struct boot *boot)
 		now = clock_ms();
 		if (now >= deadline || boot->uevents < 0 ||
 		    uevent_wait(boot->uevents, (int)(deadline - now)) < 0) {
-			log_line(LOG_ERROR, "root", "expected=%s found=none waited=%us next=reboot", log_quote(root),
-				 seconds);
+			log_line(LOG_ERROR, "root", "expected=%s found=none waited=%us next=reboot",
+				 log_quote(root), seconds);
 			return BOOT_FAILED;
 		}
 	}
 	if (mount_sysroot(boot, &part) < 0)
 		return BOOT_FAILED;
-	log_event("root", "dev=%s on=%s mode=%s", part.dev, SYSROOT, wants_writable(boot->cmdline) ? "rw" : "ro");
+	log_event("root", "dev=%s on=%s mode=%s", part.dev, SYSROOT,
+		  wants_writable(boot->cmdline) ? "rw" : "ro");
 	return BOOT_SWITCH;
 }

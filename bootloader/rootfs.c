@@ -40,16 +40,16 @@ int rootfs_open(int root_fd, const char *path, int *ret_fd)
 	return 0;
 }
 
-int rootfs_open_any(int root_fd, const char *const *bases, struct slice path, int *ret_fd, char *path_buf,
-		    size_t path_size)
+int rootfs_open_any(int root_fd, const char *const *bases, struct slice path, int *ret_fd,
+		    char *path_buf, size_t path_size)
 {
 	char first[512] = "";
 	int r = -ENOENT;
 
 	for (size_t i = 0; bases[i]; i++) {
 		const char *slash = path.len > 0 && path.data[0] == '/' ? "" : "/";
-		int n = snprintf(path_buf, path_size, "%s%s%.*s", bases[i], slash, (int)MIN(path.len, 4096u),
-				 path.data);
+		int n = snprintf(path_buf, path_size, "%s%s%.*s", bases[i], slash,
+				 (int)MIN(path.len, 4096u), path.data);
 
 		if (n < 0 || (size_t)n >= path_size)
 			return -ENAMETOOLONG;

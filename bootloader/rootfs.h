@@ -22,8 +22,8 @@ int rootfs_open(int root_fd, const char *path, int *ret_fd);
  * Opens the first of base + path that exists; bases end with NULL. path_buf gets the name that was
  * opened, or the first that was tried.
  */
-int rootfs_open_any(int root_fd, const char *const *bases, struct slice path, int *ret_fd, char *path_buf,
-		    size_t path_size);
+int rootfs_open_any(int root_fd, const char *const *bases, struct slice path, int *ret_fd,
+		    char *path_buf, size_t path_size);
 
 /* Reads a whole file of at most max bytes; *ret_data is the caller's to free. */
 int rootfs_read(int root_fd, const char *path, size_t max, char **ret_data, size_t *ret_size);

@@ -29,7 +29,9 @@ struct load {
 
 static const struct partition *slot_partition(const struct boot *boot, char slot)
 {
-	return &boot->disk.role[slot == 'A' ? PART_ROOT_A : slot == 'B' ? PART_ROOT_B : PART_RECOVERY];
+	return &boot->disk.role[slot == 'A'   ? PART_ROOT_A
+				: slot == 'B' ? PART_ROOT_B
+					      : PART_RECOVERY];
 }
 
 /* True when another root of this disk carries the same filesystem UUID: both were written from one
@@ -47,7 +49,8 @@ static bool uuid_is_shared(const struct boot *boot, const struct partition *part
 	return false;
 }
 
-static void root_value(const struct boot *boot, const struct partition *part, char *buf, size_t size)
+static void root_value(const struct boot *boot, const struct partition *part, char *buf,
+		       size_t size)
 {
 	if (part->uuid[0] && !uuid_is_shared(boot, part))
 		(void)snprintf(buf, size, "UUID=%s", part->uuid);
@@ -57,7 +60,9 @@ static void root_value(const struct boot *boot, const struct partition *part, ch
 		(void)snprintf(buf, size, "%s", part->dev);
 	if (!startswith(buf, "UUID="))
 		log_event("root", "found=\"%s\" next=\"root=%s\"",
-			  part->uuid[0] ? "another root with the same UUID" : "a filesystem without a UUID", buf);
+			  part->uuid[0] ? "another root with the same UUID"
+					: "a filesystem without a UUID",
+			  buf);
 }
 
 /*
@@ -79,7 +84,9 @@ static int compose(const struct load *load, const struct kernel *kernel, char *b
 		.used = d->used,
 		.allowed = d->allowed,
 	};
-	size_t max = kernel->cmdline_max > KEXEC_CMDLINE_RESERVE ? kernel->cmdline_max - KEXEC_CMDLINE_RESERVE : 0;
+	size_t max = kernel->cmdline_max > KEXEC_CMDLINE_RESERVE
+			     ? kernel->cmdline_max - KEXEC_CMDLINE_RESERVE
+			     : 0;
 	int r;
 
 	environment_value(load->boot, ENV_CMDLINE, extra, sizeof(extra));
@@ -87,12 +94,15 @@ static int compose(const struct load *load, const struct kernel *kernel, char *b
 	size = MIN(size, max + 1);
 	r = cmdline_compose(&parts, buf, size);
 	if (r == -E2BIG && extra[0]) {
-		log_warn("command-line", "found=\"longer than %zu bytes\" next=\"leave " ENV_CMDLINE " out\"", max);
+		log_warn("command-line",
+			 "found=\"longer than %zu bytes\" next=\"leave " ENV_CMDLINE " out\"", max);
 		parts.extra_options = "";
 		r = cmdline_compose(&parts, buf, size);
 	}
 	if (r == -E2BIG) {
-		log_warn("command-line", "found=\"longer than %zu bytes\" next=\"leave what is inherited out\"", max);
+		log_warn("command-line",
+			 "found=\"longer than %zu bytes\" next=\"leave what is inherited out\"",
+			 max);
 		parts.inherited = "";
 		r = cmdline_compose(&parts, buf, size);
 	}
@@ -108,18 +118,22 @@ static int take_kernel(struct kernel *kernel, void *data)
 
 	r = compose(load, kernel, line, sizeof(line));
 	if (r < 0)
-		return log_err(r, "command-line",
-			       "slot=%c kernel=%s found=\"options longer than the kernel's %u bytes\" "
-			       "next=\"the next candidate\"",
-			       load->decision->slot, log_quote(kernel->path), kernel->cmdline_max);
+		return log_err(
+			r, "command-line",
+			"slot=%c kernel=%s found=\"options longer than the kernel's %u bytes\" "
+			"next=\"the next candidate\"",
+			load->decision->slot, log_quote(kernel->path), kernel->cmdline_max);
 	r = kexec_load(kernel->kernel_fd, kernel->initrd_fd, line);
 	if (r < 0)
 		return log_err(r, "load", "slot=%c kernel=%s error=%s next=\"the next candidate\"",
 			       load->decision->slot, log_quote(kernel->path), log_errno(r));
-	load->boot->watch_seconds = handover_watchdog(load->boot, load->decision, load->root_fd, kernel);
-	log_event("load", "slot=%c form=%s kernel=%s release=%s initrd=%s", load->decision->slot, kernel->form,
-		  log_quote(kernel->path), log_quote(kernel->release),
-		  kernel->initrd_fd < 0 ? "none" : kernel->tugboot_initrd ? "tugboot" : "own");
+	load->boot->watch_seconds =
+		handover_watchdog(load->boot, load->decision, load->root_fd, kernel);
+	log_event("load", "slot=%c form=%s kernel=%s release=%s initrd=%s", load->decision->slot,
+		  kernel->form, log_quote(kernel->path), log_quote(kernel->release),
+		  kernel->initrd_fd < 0	   ? "none"
+		  : kernel->tugboot_initrd ? "tugboot"
+					   : "own");
 	log_detail("command-line", "%s", log_quote(line));
 	return 0;
 }
@@ -137,16 +151,21 @@ int slot_load(struct boot *boot, const struct slot_decision *decision)
 	progress_tell(STEP_SLOT, decision->slot, SLOT_SECONDS);
 	r = mount_read_only(load.part->dev, load.part->fstype, ROOT_MOUNT);
 	if (r < 0)
-		return log_err(r, "root", "slot=%c dev=%s fstype=%s error=%s found=\"cannot be mounted\"",
-			       decision->slot, load.part->dev, log_quote(load.part->fstype), log_errno(r));
+		return log_err(r, "root",
+			       "slot=%c dev=%s fstype=%s error=%s found=\"cannot be mounted\"",
+			       decision->slot, load.part->dev, log_quote(load.part->fstype),
+			       log_errno(r));
 	root_fd = open(ROOT_MOUNT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	load.root_fd = root_fd;
 	/* A trial is of the root as it was installed: its best kernel, or none. */
 	r = root_fd < 0 ? -errno
-			: kernel_find(root_fd, decision->reason == SLOT_REASON_TRIAL, take_kernel, &load);
+			: kernel_find(root_fd, decision->reason == SLOT_REASON_TRIAL, take_kernel,
+				      &load);
 	if (r == -ENOENT)
-		(void)log_err(r, "kernel", "slot=%c found=none expected=\"a UKI, a loader entry, extlinux.conf or vmlinuz in /boot\"",
-			      decision->slot);
+		(void)log_err(
+			r, "kernel",
+			"slot=%c found=none expected=\"a UKI, a loader entry, extlinux.conf or vmlinuz in /boot\"",
+			decision->slot);
 	mount_end(ROOT_MOUNT);
 	return r;
 }

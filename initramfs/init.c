@@ -100,8 +100,8 @@ _Noreturn static void boot(const char *cmdline)
 		if (!end.crashed && end.result == BOOT_GO) {
 			release_watchdog(&watchdog, end.watch_seconds);
 			r = kexec_go();
-			log_line(LOG_ERROR, "kexec", "slot=%c error=%s next=\"the next candidate\"", end.slot,
-				 log_errno(r));
+			log_line(LOG_ERROR, "kexec", "slot=%c error=%s next=\"the next candidate\"",
+				 end.slot, log_errno(r));
 			watchdog = arm_watchdog(cmdline);
 		} else if (!end.crashed) {
 			supervise_shell(&watchdog);

@@ -28,8 +28,12 @@
 static const char *step_name(unsigned step)
 {
 	static const char *const names[STEP_COUNT] = {
-		[STEP_START] = "start",	  [STEP_DISK] = "disk", [STEP_ENVIRONMENT] = "environment",
-		[STEP_SLOT] = "slot",	  [STEP_RECORD] = "record", [STEP_WAIT] = "wait",
+		[STEP_START] = "start",
+		[STEP_DISK] = "disk",
+		[STEP_ENVIRONMENT] = "environment",
+		[STEP_SLOT] = "slot",
+		[STEP_RECORD] = "record",
+		[STEP_WAIT] = "wait",
 		[STEP_WATCHDOG] = "watchdog",
 	};
 
@@ -110,12 +114,14 @@ static bool watch(pid_t child, int sig_fd, int progress_fd, struct child_end *en
 	bool killed = false;
 
 	for (;;) {
-		struct pollfd fds[] = {{.fd = sig_fd, .events = POLLIN}, {.fd = progress_fd, .events = POLLIN}};
+		struct pollfd fds[] = {{.fd = sig_fd, .events = POLLIN},
+				       {.fd = progress_fd, .events = POLLIN}};
 		struct signalfd_siginfo info;
 
 		watchdog_ping(watchdog);
 		now = clock_ms();
-		(void)poll(fds, ARRAY_SIZE(fds), now < deadline ? (int)MIN(deadline - now, PING_MS) : 0);
+		(void)poll(fds, ARRAY_SIZE(fds),
+			   now < deadline ? (int)MIN(deadline - now, PING_MS) : 0);
 		if (fds[0].revents)
 			(void)!read(sig_fd, &info, sizeof(info));
 		take_messages(progress_fd, end, &deadline);
@@ -125,7 +131,8 @@ static bool watch(pid_t child, int sig_fd, int progress_fd, struct child_end *en
 			continue;
 		if (killed)
 			return false;
-		log_line(LOG_ERROR, "hang", "step=%s slot=%s next=\"end it, refuse what it worked on\"",
+		log_line(LOG_ERROR, "hang",
+			 "step=%s slot=%s next=\"end it, refuse what it worked on\"",
 			 step_name(end->step), log_quote((char[]){end->slot, 0}));
 		(void)kill(child, SIGKILL);
 		killed = true;
@@ -162,14 +169,16 @@ struct child_end supervise_run(const struct child_args *args, const struct watch
 		log_line(LOG_ERROR, "hang", "found=\"bootloader stuck in the kernel\" next=reboot");
 		return end;
 	}
-	if (WIFEXITED(status) && (WEXITSTATUS(status) == BOOT_GO || WEXITSTATUS(status) == BOOT_SWITCH ||
-				  WEXITSTATUS(status) == BOOT_REBOOT || WEXITSTATUS(status) == BOOT_FAILED)) {
+	if (WIFEXITED(status) &&
+	    (WEXITSTATUS(status) == BOOT_GO || WEXITSTATUS(status) == BOOT_SWITCH ||
+	     WEXITSTATUS(status) == BOOT_REBOOT || WEXITSTATUS(status) == BOOT_FAILED)) {
 		end.crashed = false;
 		end.result = (enum boot_result)WEXITSTATUS(status);
 		return end;
 	}
 	log_line(LOG_ERROR, "crash", "step=%s slot=%s %s=%d next=\"refuse what it worked on\"",
-		 step_name(end.step), log_quote((char[]){end.slot, 0}), WIFSIGNALED(status) ? "signal" : "status",
+		 step_name(end.step), log_quote((char[]){end.slot, 0}),
+		 WIFSIGNALED(status) ? "signal" : "status",
 		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	return end;
 }

@@ -11,11 +11,11 @@
 #include "watchdog.h"
 
 struct child_end {
-	bool crashed;		  /* by a signal, an unknown status, or ended for being late */
-	enum boot_result result;  /* when it did not crash */
-	enum progress_step step;  /* the last that it told of */
-	char slot;		  /* the candidate that it worked on, 0 before the first */
-	unsigned watch_seconds;	  /* what it wants of the watchdog across kexec, 0: stop it */
+	bool crashed;		 /* by a signal, an unknown status, or ended for being late */
+	enum boot_result result; /* when it did not crash */
+	enum progress_step step; /* the last that it told of */
+	char slot;		 /* the candidate that it worked on, 0 before the first */
+	unsigned watch_seconds;	 /* what it wants of the watchdog across kexec, 0: stop it */
 };
 
 /* What the next run shall not do; text of at most a few slots. */

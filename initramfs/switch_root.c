@@ -47,8 +47,8 @@ static void move_mounts(void)
 		(void)snprintf(target, sizeof(target), SYSROOT "%s", mounts[i]);
 		if (mount(mounts[i], target, NULL, MS_MOVE, NULL) == 0)
 			continue;
-		log_warn("switch-root", "mount=%s error=%s next=\"the root's init mounts its own\"", mounts[i],
-			 log_errno(errno));
+		log_warn("switch-root", "mount=%s error=%s next=\"the root's init mounts its own\"",
+			 mounts[i], log_errno(errno));
 		(void)umount2(mounts[i], MNT_DETACH);
 	}
 }
@@ -64,7 +64,8 @@ int switch_root(const char *cmdline)
 	(void)unlink("/init");
 	(void)unlink("/bootloader");
 	move_mounts();
-	if (chdir(SYSROOT) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
+	if (chdir(SYSROOT) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
+	    chdir("/") < 0)
 		return -errno;
 
 	(void)snprintf(line, sizeof(line), "%s", cmdline);
@@ -74,8 +75,8 @@ int switch_root(const char *cmdline)
 		argv[0] = program;
 		execv(program, argv);
 		r = -errno;
-		log_line(LOG_ERROR, "init", "program=%s error=%s next=\"the usual names\"", log_quote(program),
-			 log_errno(errno));
+		log_line(LOG_ERROR, "init", "program=%s error=%s next=\"the usual names\"",
+			 log_quote(program), log_errno(errno));
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
 		argv[0] = (char *)programs[i];

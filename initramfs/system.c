@@ -18,7 +18,8 @@ static void mount_one(const char *type, const char *target, unsigned long flags,
 {
 	(void)mkdir(target, 0755); /* mount says what is wrong with it */
 	if (mount(type, target, type, flags, data) < 0 && errno != EBUSY)
-		log_warn("mount", "type=%s on=%s error=%s next=\"go on without\"", type, target, log_errno(errno));
+		log_warn("mount", "type=%s on=%s error=%s next=\"go on without\"", type, target,
+			 log_errno(errno));
 }
 
 static void write_text(const char *path, const char *text)
@@ -26,7 +27,8 @@ static void write_text(const char *path, const char *text)
 	_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 
 	if (fd >= 0)
-		(void)!write(fd, text, strlen(text)); /* a setting of the log: nothing hangs on it */
+		(void)!write(fd, text,
+			     strlen(text)); /* a setting of the log: nothing hangs on it */
 }
 
 static void open_console(void)
@@ -54,8 +56,8 @@ void system_setup(void)
 	mount_one("tmpfs", "/run", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755");
 	(void)log_open(); /* else standard error */
 	if (access("/sys/firmware/efi/efivars", F_OK) == 0)
-		mount_one("efivarfs", "/sys/firmware/efi/efivars", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
-			  NULL);
+		mount_one("efivarfs", "/sys/firmware/efi/efivars",
+			  MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, NULL);
 }
 
 void system_log_all(bool quiet)

@@ -162,8 +162,10 @@ static bool is_ours(const struct cmdline_arg *arg)
 /* Meant for the bootloader kernel alone; the last three are built into it (kernel-config). */
 static bool is_bootloaders(const struct cmdline_arg *arg)
 {
-	return cmdline_key_is(arg, "nr_cpus") || (cmdline_key_is(arg, "maxcpus") && value_is(arg, "0")) ||
-	       cmdline_key_is(arg, "retain_initrd") || cmdline_key_is(arg, "watchdog.stop_on_reboot") ||
+	return cmdline_key_is(arg, "nr_cpus") ||
+	       (cmdline_key_is(arg, "maxcpus") && value_is(arg, "0")) ||
+	       cmdline_key_is(arg, "retain_initrd") ||
+	       cmdline_key_is(arg, "watchdog.stop_on_reboot") ||
 	       (cmdline_key_is(arg, "libata.force") && value_is(arg, "nodbdelay"));
 }
 
@@ -245,8 +247,9 @@ int cmdline_compose(const struct cmdline_parts *parts, char *buf, size_t buf_siz
 		put_kernel_args(&w, lines[i], i == ARRAY_SIZE(lines) - 1);
 		panic_set |= cmdline_has(lines[i], "panic");
 	}
-	put_format(&w, "%sroot=%s tugboot.slot=%s tugboot.reason=%s tugboot.tries=%u/%u", w.len ? " " : "",
-		   parts->root, parts->slot, parts->reason, parts->used, parts->allowed);
+	put_format(&w, "%sroot=%s tugboot.slot=%s tugboot.reason=%s tugboot.tries=%u/%u",
+		   w.len ? " " : "", parts->root, parts->slot, parts->reason, parts->used,
+		   parts->allowed);
 	if (strlen(parts->slot) == 1)
 		put_format(&w, " rauc.slot=%s", parts->slot);
 	if (!panic_set)

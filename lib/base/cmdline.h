@@ -46,7 +46,7 @@ bool cmdline_is_boot_role(const char *line);
 /* What the command line of a root's kernel is made of (DESIGN.md, section 2). Strings are borrowed,
  * none is NULL. */
 struct cmdline_parts {
-	const char *slot_options; /* from the slot's loader entry, UKI or extlinux.conf */
+	const char *slot_options;  /* from the slot's loader entry, UKI or extlinux.conf */
 	const char *extra_options; /* extra_os_cmdline of the environment */
 	const char *inherited;	   /* Tugboot's own command line, as it is */
 	const char *root;	   /* value of root=, as UUID=… */

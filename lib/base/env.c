@@ -63,8 +63,8 @@ static bool parse_number(const char *s, unsigned base, unsigned max, unsigned *r
 }
 
 /* The trimmed value, NULL when there is none or it is empty. A value that is too long is damage. */
-static char *lookup(env_get_fn get, const void *source, const char *name, char *buf, size_t buf_size,
-		    bool *damaged)
+static char *lookup(env_get_fn get, const void *source, const char *name, char *buf,
+		    size_t buf_size, bool *damaged)
 {
 	int r = get(source, name, buf, buf_size);
 	char *value;

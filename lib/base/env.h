@@ -42,14 +42,14 @@ enum env_root_kind {
 
 struct boot_env {
 	enum env_root_kind root_kind;
-	char root_slot;		/* 'A' or 'B' with ENV_ROOT_SLOT */
-	unsigned root_index;	/* partition number with ENV_ROOT_INDEX, 1 or more */
-	bool trial;		/* upgrade_available is 1 */
-	unsigned count;		/* tries used; 0 for text that is no number */
-	unsigned limit;		/* tries allowed, 1..ENV_LIMIT_MAX */
+	char root_slot;	     /* 'A' or 'B' with ENV_ROOT_SLOT */
+	unsigned root_index; /* partition number with ENV_ROOT_INDEX, 1 or more */
+	bool trial;	     /* upgrade_available is 1 */
+	unsigned count;	     /* tries used; 0 for text that is no number */
+	unsigned limit;	     /* tries allowed, 1..ENV_LIMIT_MAX */
 	bool count_always;
 	unsigned backoff;
-	bool damaged;		/* a key above held text that had to be replaced by a default */
+	bool damaged; /* a key above held text that had to be replaced by a default */
 };
 
 /* Looks a key up: copies its value to buf, returns its length or a negative errno. */

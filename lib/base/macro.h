@@ -16,25 +16,25 @@
 #define _must_check_ __attribute__((warn_unused_result))
 #define _unused_ __attribute__((unused))
 
-#define MIN(a, b)                             \
-	({                                    \
-		__typeof__(a) _a = (a);       \
-		__typeof__(b) _b = (b);       \
-		_a < _b ? _a : _b;            \
+#define MIN(a, b)                       \
+	({                              \
+		__typeof__(a) _a = (a); \
+		__typeof__(b) _b = (b); \
+		_a < _b ? _a : _b;      \
 	})
-#define MAX(a, b)                             \
-	({                                    \
-		__typeof__(a) _a = (a);       \
-		__typeof__(b) _b = (b);       \
-		_a > _b ? _a : _b;            \
+#define MAX(a, b)                       \
+	({                              \
+		__typeof__(a) _a = (a); \
+		__typeof__(b) _b = (b); \
+		_a > _b ? _a : _b;      \
 	})
 
 /* Moves ownership out of a pointer that a _cleanup_ watches. */
-#define take_ptr(p)                           \
-	({                                    \
-		__typeof__(p) _p = (p);       \
-		(p) = NULL;                   \
-		_p;                           \
+#define take_ptr(p)                     \
+	({                              \
+		__typeof__(p) _p = (p); \
+		(p) = NULL;             \
+		_p;                     \
 	})
 
 static inline bool streq(const char *a, const char *b)

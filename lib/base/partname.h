@@ -7,8 +7,8 @@
 
 enum part_role {
 	PART_NONE,
-	PART_BOOT,     /* environment, config.json */
-	PART_EFI,      /* the plain one, when the boot partition is encrypted */
+	PART_BOOT, /* environment, config.json */
+	PART_EFI,  /* the plain one, when the boot partition is encrypted */
 	PART_ROOT_A,
 	PART_ROOT_B,
 	PART_STATE,

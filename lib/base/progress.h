@@ -14,7 +14,7 @@ enum progress_step {
 	STEP_START,
 	STEP_DISK,
 	STEP_ENVIRONMENT,
-	STEP_SLOT,     /* slot names the candidate that is being worked on from now on */
+	STEP_SLOT, /* slot names the candidate that is being worked on from now on */
 	STEP_RECORD,
 	STEP_WAIT,     /* nothing could be started: waiting for a disk, then reboot */
 	STEP_WATCHDOG, /* no step: leave the watchdog running over kexec, with `seconds`; 0 stops it */
@@ -29,10 +29,10 @@ struct progress {
 
 /* Exit statuses of the bootloader. Anything else, and any signal, is a crash. */
 enum boot_result {
-	BOOT_GO = 0,	   /* boot role: a kernel is loaded, jump to it */
-	BOOT_SWITCH = 10,  /* OS role: the root is mounted on SYSROOT, switch to it */
-	BOOT_REBOOT = 11,  /* nothing to start, back-off is over: reboot */
-	BOOT_FAILED = 12,  /* OS role: no root within the deadline: reboot */
+	BOOT_GO = 0,	  /* boot role: a kernel is loaded, jump to it */
+	BOOT_SWITCH = 10, /* OS role: the root is mounted on SYSROOT, switch to it */
+	BOOT_REBOOT = 11, /* nothing to start, back-off is over: reboot */
+	BOOT_FAILED = 12, /* OS role: no root within the deadline: reboot */
 };
 
 /* Where the OS role mounts the root. */

@@ -35,12 +35,16 @@ static enum slot_cause why_not(const struct slot_found *found, char slot)
 static struct slot_decision choose(const struct boot_env *env, char slot, enum slot_reason reason,
 				   enum slot_cause cause, unsigned used)
 {
-	return (struct slot_decision){
-		.slot = slot, .reason = reason, .cause = cause, .used = used, .allowed = env->limit};
+	return (struct slot_decision){.slot = slot,
+				      .reason = reason,
+				      .cause = cause,
+				      .used = used,
+				      .allowed = env->limit};
 }
 
 /* Starts slot and counts this try, durably, before it. */
-static struct slot_decision choose_counted(const struct boot_env *env, char slot, enum slot_reason reason)
+static struct slot_decision choose_counted(const struct boot_env *env, char slot,
+					   enum slot_reason reason)
 {
 	struct slot_decision d = choose(env, slot, reason, SLOT_CAUSE_NONE, env->count + 1);
 
@@ -49,8 +53,8 @@ static struct slot_decision choose_counted(const struct boot_env *env, char slot
 }
 
 /* Names slot in the form in which the environment names one, so that its other readers find it. */
-static void edits_root(struct env_edits *edits, const struct boot_env *env, const struct slot_found *found,
-		       char slot)
+static void edits_root(struct env_edits *edits, const struct boot_env *env,
+		       const struct slot_found *found, char slot)
 {
 	unsigned index = found->slot[slot_index(slot)].index;
 
@@ -61,8 +65,9 @@ static void edits_root(struct env_edits *edits, const struct boot_env *env, cons
 }
 
 /* Commits slot in place of the named one, whose tries and cause are noted for the running system. */
-static struct slot_decision choose_rollback(const struct boot_env *env, const struct slot_found *found,
-					    char slot, enum slot_cause cause, unsigned count)
+static struct slot_decision choose_rollback(const struct boot_env *env,
+					    const struct slot_found *found, char slot,
+					    enum slot_cause cause, unsigned count)
 {
 	struct slot_decision d = choose(env, slot, SLOT_REASON_ROLLBACK, cause, count);
 
@@ -77,7 +82,8 @@ static struct slot_decision choose_rollback(const struct boot_env *env, const st
 }
 
 /* No slot is usable. */
-static struct slot_decision choose_last_resort(const struct boot_env *env, const struct slot_found *found,
+static struct slot_decision choose_last_resort(const struct boot_env *env,
+					       const struct slot_found *found,
 					       enum slot_cause cause)
 {
 	struct slot_decision d;
@@ -90,8 +96,8 @@ static struct slot_decision choose_last_resort(const struct boot_env *env, const
 	return d;
 }
 
-static struct slot_decision decide_committed(const struct boot_env *env, const struct slot_found *found,
-					     char named, char other)
+static struct slot_decision decide_committed(const struct boot_env *env,
+					     const struct slot_found *found, char named, char other)
 {
 	bool count = env->count_always && !found->read_only;
 
@@ -151,8 +157,8 @@ const char *slot_reason_name(enum slot_reason reason)
 const char *slot_cause_name(enum slot_cause cause)
 {
 	static const char *const names[] = {
-		[SLOT_CAUSE_NONE] = "none",	  [SLOT_CAUSE_TRIES] = "tries-used",
-		[SLOT_CAUSE_MISSING] = "missing", [SLOT_CAUSE_REFUSED] = "refused",
+		[SLOT_CAUSE_NONE] = "none",	      [SLOT_CAUSE_TRIES] = "tries-used",
+		[SLOT_CAUSE_MISSING] = "missing",     [SLOT_CAUSE_REFUSED] = "refused",
 		[SLOT_CAUSE_READ_ONLY] = "read-only",
 	};
 

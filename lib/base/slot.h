@@ -56,10 +56,10 @@ enum slot_reason {
 /* What moved the choice away from the slot that the environment names. */
 enum slot_cause {
 	SLOT_CAUSE_NONE,
-	SLOT_CAUSE_TRIES,      /* its tries are used up */
-	SLOT_CAUSE_MISSING,    /* it has no partition on this disk */
-	SLOT_CAUSE_REFUSED,    /* its kernel is missing or was refused in this boot */
-	SLOT_CAUSE_READ_ONLY,  /* its try cannot be recorded */
+	SLOT_CAUSE_TRIES,     /* its tries are used up */
+	SLOT_CAUSE_MISSING,   /* it has no partition on this disk */
+	SLOT_CAUSE_REFUSED,   /* its kernel is missing or was refused in this boot */
+	SLOT_CAUSE_READ_ONLY, /* its try cannot be recorded */
 };
 
 struct slot_found {
@@ -78,8 +78,8 @@ struct slot_found {
 struct slot_decision {
 	char slot; /* 'A', 'B', 'R' (recovery) or 0 (nothing) */
 	enum slot_reason reason;
-	enum slot_cause cause;	/* why it is not the slot that the environment names */
-	unsigned used;		/* tries used, with this one */
+	enum slot_cause cause; /* why it is not the slot that the environment names */
+	unsigned used;	       /* tries used, with this one */
 	unsigned allowed;
 	struct env_edits edits; /* to be stored before the slot is started */
 };
@@ -94,8 +94,8 @@ const char *slot_reason_name(enum slot_reason reason);
 const char *slot_cause_name(enum slot_cause cause);
 
 /* The edits of the `tugboot slot` verbs, the same for every agent and updater. */
-struct env_edits slot_edits_try(char slot);	/* put on trial: root, trial, count 0 in one write */
-struct env_edits slot_edits_good(char running);	/* commit the running slot */
+struct env_edits slot_edits_try(char slot); /* put on trial: root, trial, count 0 in one write */
+struct env_edits slot_edits_good(char running); /* commit the running slot */
 struct env_edits slot_edits_switch(char slot);	/* commit a slot without a trial */
 
 static inline unsigned slot_index(char slot)

@@ -56,7 +56,8 @@ static int read_attribute(const char *path, char *buf, size_t size)
 /* loop, ram, zram: made from memory or files; dm, md: made from disks; sr, fd: not for roots. */
 static bool is_disk_name(const char *name)
 {
-	static const char *const others[] = {"loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd", "mtd"};
+	static const char *const others[] = {"loop", "ram", "zram", "dm-", "md",
+					     "sr",   "fd",  "nbd",  "mtd"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		if (startswith(name, others[i]))
@@ -70,7 +71,8 @@ static bool is_whole_disk(const char *name)
 
 	if (path_format(path, SYS_BLOCK "/%s/partition", name) < 0 || access(path, F_OK) == 0)
 		return false;
-	if (path_format(path, SYS_BLOCK "/%s/size", name) < 0 || read_attribute(path, size, sizeof(size)) < 0)
+	if (path_format(path, SYS_BLOCK "/%s/size", name) < 0 ||
+	    read_attribute(path, size, sizeof(size)) < 0)
 		return false;
 	return !streq(size, "0"); /* an empty card reader */
 }
@@ -97,7 +99,8 @@ size_t disk_list(char names[][32], size_t max)
 	size_t n = 0, i;
 
 	while (dir && n < max && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' || !is_disk_name(entry->d_name) || !is_whole_disk(entry->d_name))
+		if (entry->d_name[0] == '.' || !is_disk_name(entry->d_name) ||
+		    !is_whole_disk(entry->d_name))
 			continue;
 		for (i = n++; i > 0 && compare_names(names[i - 1], entry->d_name) > 0; i--)
 			memcpy(names[i], names[i - 1], 32);
@@ -156,7 +159,8 @@ static void probe_value(blkid_probe probe, const char *key, char *to, size_t siz
 static void probe_superblock(struct partition *part)
 {
 	/* Filesystems we can mount, and containers that must not be taken for one. */
-	static const char *const types[] = {"vfat", "ext4", "ext3", "ext2", "squashfs", "erofs", "crypto_LUKS", NULL};
+	static const char *const types[] = {"vfat",	"ext4",	 "ext3",	"ext2",
+					    "squashfs", "erofs", "crypto_LUKS", NULL};
 	_probe_free_ blkid_probe probe = NULL;
 	_close_ int fd = open(part->dev, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
@@ -166,7 +170,8 @@ static void probe_superblock(struct partition *part)
 	if (!probe || blkid_probe_set_device(probe, fd, 0, 0) != 0)
 		return;
 	blkid_probe_enable_superblocks(probe, 1);
-	blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID | BLKID_SUBLKS_TYPE);
+	blkid_probe_set_superblocks_flags(probe, BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID |
+							 BLKID_SUBLKS_TYPE);
 	blkid_probe_filter_superblocks_type(probe, BLKID_FLTR_ONLYIN, (char **)(uintptr_t)types);
 	if (blkid_do_safeprobe(probe) != 0)
 		return;
@@ -213,7 +218,8 @@ static void disk_add(struct disk *disk, const struct partition *part)
 }
 
 /* Opens a disk and reads its table. The list belongs to the probe. */
-static int open_table(const char *name, blkid_probe *ret_probe, blkid_partlist *ret_list, int *ret_fd)
+static int open_table(const char *name, blkid_probe *ret_probe, blkid_partlist *ret_list,
+		      int *ret_fd)
 {
 	_probe_free_ blkid_probe probe = NULL;
 	blkid_partlist list;
@@ -369,7 +375,8 @@ int disk_of_path(const char *path, char ret_name[static 32])
 
 	if (stat(path, &st) < 0)
 		return -errno;
-	(void)snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(st.st_dev), minor(st.st_dev));
+	(void)snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(st.st_dev),
+		       minor(st.st_dev));
 	n = readlink(link, target, sizeof(target) - 1);
 	if (n < 0)
 		return errno == ENOENT ? -ENODEV : -errno;

@@ -12,20 +12,20 @@
 
 struct partition {
 	bool present;
-	char dev[64];	     /* /dev node */
-	unsigned index;	     /* number on its disk */
-	char fstype[24];     /* libblkid's name, empty when it knows none */
-	char label[64];	     /* filesystem label, may be empty */
-	char name[80];	     /* GPT partition name, may be empty */
-	char uuid[40];	     /* filesystem UUID, may be empty */
-	char partuuid[40];   /* GPT or MBR partition UUID, lower case, may be empty */
-	bool by_name;	     /* the role comes from the GPT name, not from the label */
-	unsigned prefix;     /* rank of its prefix */
+	char dev[64];	   /* /dev node */
+	unsigned index;	   /* number on its disk */
+	char fstype[24];   /* libblkid's name, empty when it knows none */
+	char label[64];	   /* filesystem label, may be empty */
+	char name[80];	   /* GPT partition name, may be empty */
+	char uuid[40];	   /* filesystem UUID, may be empty */
+	char partuuid[40]; /* GPT or MBR partition UUID, lower case, may be empty */
+	bool by_name;	   /* the role comes from the GPT name, not from the label */
+	unsigned prefix;   /* rank of its prefix */
 };
 
 struct disk {
-	char name[32];	/* kernel name: vda, nvme0n1 */
-	bool complete;	/* every partition of its table has a device node */
+	char name[32]; /* kernel name: vda, nvme0n1 */
+	bool complete; /* every partition of its table has a device node */
 	struct partition role[PART_ROLE_COUNT];
 	unsigned duplicates; /* partitions that claimed a role already taken */
 	char duplicate[64];  /* the last of them */

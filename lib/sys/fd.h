@@ -33,9 +33,9 @@ static inline void closedir_p(DIR **d)
 #define _closedir_ _cleanup_(closedir_p)
 
 /* Moves ownership out of a descriptor that _close_ watches. */
-#define take_fd(fd)            \
-	({                     \
+#define take_fd(fd)             \
+	({                      \
 		int _fd = (fd); \
-		(fd) = -1;     \
-		_fd;           \
+		(fd) = -1;      \
+		_fd;            \
 	})

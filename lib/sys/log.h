@@ -10,10 +10,10 @@
 #include "macro.h"
 
 enum log_level {
-	LOG_ERROR = 3,	 /* something was refused or failed; what happens next is said */
-	LOG_WARN = 4,	 /* done, but not as it should be */
-	LOG_EVENT = 5,	 /* a step of the journey */
-	LOG_DETAIL = 6,	 /* for the kernel log only, not for the console */
+	LOG_ERROR = 3,	/* something was refused or failed; what happens next is said */
+	LOG_WARN = 4,	/* done, but not as it should be */
+	LOG_EVENT = 5,	/* a step of the journey */
+	LOG_DETAIL = 6, /* for the kernel log only, not for the console */
 };
 
 /* Sends lines to the kernel log from now on. 0 or a negative errno (lines go to standard error). */

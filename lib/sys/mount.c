@@ -41,7 +41,8 @@ int mount_read_only(const char *dev, const char *fstype, const char *target)
 	return mount_any(dev, fstype, target, GUARDED | MS_RDONLY, NULL);
 }
 
-int mount_root(const char *dev, const char *fstype, const char *target, bool writable, const char *data)
+int mount_root(const char *dev, const char *fstype, const char *target, bool writable,
+	       const char *data)
 {
 	return mount_any(dev, fstype, target, writable ? 0 : MS_RDONLY, data);
 }

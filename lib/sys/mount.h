@@ -13,7 +13,8 @@
 int mount_read_only(const char *dev, const char *fstype, const char *target);
 
 /* The OS role's mount of the root: flags as given, data may be NULL. */
-int mount_root(const char *dev, const char *fstype, const char *target, bool writable, const char *data);
+int mount_root(const char *dev, const char *fstype, const char *target, bool writable,
+	       const char *data);
 
 /* Changes a mount of ours between read-only and writable. To read-only: writes everything first. */
 int mount_set_writable(const char *target, bool writable);

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 struct watchdog {
-	int fd; /* -1: there is none */
+	int fd;		  /* -1: there is none */
 	unsigned seconds; /* what the hardware took */
 };
 

@@ -21,7 +21,8 @@ static void must_say_once(const char *line, const char *key, const char *value)
 		if (!cmdline_key_is(&arg, key))
 			continue;
 		times++;
-		MUST(arg.value && arg.value_len == strlen(value) && memcmp(arg.value, value, arg.value_len) == 0);
+		MUST(arg.value && arg.value_len == strlen(value) &&
+		     memcmp(arg.value, value, arg.value_len) == 0);
 	}
 	MUST(times == 1);
 }

@@ -23,8 +23,9 @@ static const char *shown(const char *line)
 
 	text[0] = '\0';
 	while (cmdline_next(line, &pos, &arg))
-		n += (size_t)snprintf(text + n, sizeof(text) - n, arg.value ? "[%.*s|%.*s]" : "[%.*s]",
-				      (int)arg.key_len, arg.key, (int)arg.value_len, arg.value);
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+				      arg.value ? "[%.*s|%.*s]" : "[%.*s]", (int)arg.key_len,
+				      arg.key, (int)arg.value_len, arg.value);
 	return text;
 }
 
@@ -92,7 +93,8 @@ static void role_is_the_bootloaders_only_when_it_is_said(void **state)
 
 #define TAIL "root=UUID=u tugboot.slot=A tugboot.reason=normal tugboot.tries=0/2 rauc.slot=A"
 
-static void expect(const char *slot_options, const char *extra, const char *inherited, const char *line)
+static void expect(const char *slot_options, const char *extra, const char *inherited,
+		   const char *line)
 {
 	const struct cmdline_parts parts = {
 		.slot_options = slot_options,
@@ -133,8 +135,8 @@ static void what_is_tugboots_own_is_not_inherited(void **state)
 static void slot_cannot_say_what_tugboot_says(void **state)
 {
 	(void)state;
-	expect("root=/dev/sdz tugboot.slot=B tugboot.reason=normal rauc.slot=B \"root=x y\" balena_stage2 ro", "root=LABEL=z", "",
-	       "ro " TAIL " panic=10");
+	expect("root=/dev/sdz tugboot.slot=B tugboot.reason=normal rauc.slot=B \"root=x y\" balena_stage2 ro",
+	       "root=LABEL=z", "", "ro " TAIL " panic=10");
 }
 
 static void slot_keeps_its_own_cpu_limits(void **state)
@@ -163,7 +165,8 @@ static void quotes_stay_and_an_open_one_cannot_swallow_the_rest(void **state)
 static void init_arguments_of_all_parts_go_last(void **state)
 {
 	(void)state;
-	expect("ro -- single", "x -- y", "quiet -- z", "ro x quiet " TAIL " panic=10 -- single y z");
+	expect("ro -- single", "x -- y", "quiet -- z",
+	       "ro x quiet " TAIL " panic=10 -- single y z");
 }
 
 static void recovery_has_no_rauc_slot(void **state)
@@ -173,8 +176,10 @@ static void recovery_has_no_rauc_slot(void **state)
 
 	(void)state;
 	assert_true(cmdline_compose(&parts, buf, sizeof(buf)) > 0);
-	assert_string_equal(buf, "root=PARTUUID=p tugboot.slot=recovery tugboot.reason=recovery tugboot.tries=2/2 "
-				 "panic=10");
+	assert_string_equal(
+		buf,
+		"root=PARTUUID=p tugboot.slot=recovery tugboot.reason=recovery tugboot.tries=2/2 "
+		"panic=10");
 }
 
 static void line_fits_to_the_byte_or_not_at_all(void **state)

@@ -55,12 +55,14 @@ static void root_is_a_slot_a_hex_index_or_nothing(void **state)
 		enum env_root_kind kind;
 		unsigned index;
 	} cases[] = {
-		{"A", ENV_ROOT_SLOT, 'A'},	{"B", ENV_ROOT_SLOT, 'B'},     {" B \r", ENV_ROOT_SLOT, 'B'},
-		{"a", ENV_ROOT_INDEX, 10},	{"b", ENV_ROOT_INDEX, 11},     {"2", ENV_ROOT_INDEX, 2},
-		{"1f", ENV_ROOT_INDEX, 31},	{"0x3", ENV_ROOT_INDEX, 3},    {"C", ENV_ROOT_INDEX, 12},
-		{"0", ENV_ROOT_INVALID, 0},	{"0x", ENV_ROOT_INVALID, 0},   {"AB C", ENV_ROOT_INVALID, 0},
-		{"-1", ENV_ROOT_INVALID, 0},	{"sda2", ENV_ROOT_INVALID, 0}, {"2 3", ENV_ROOT_INVALID, 0},
-		{"fffffffff", ENV_ROOT_INDEX, 0xffff},
+		{"A", ENV_ROOT_SLOT, 'A'},     {"B", ENV_ROOT_SLOT, 'B'},
+		{" B \r", ENV_ROOT_SLOT, 'B'}, {"a", ENV_ROOT_INDEX, 10},
+		{"b", ENV_ROOT_INDEX, 11},     {"2", ENV_ROOT_INDEX, 2},
+		{"1f", ENV_ROOT_INDEX, 31},    {"0x3", ENV_ROOT_INDEX, 3},
+		{"C", ENV_ROOT_INDEX, 12},     {"0", ENV_ROOT_INVALID, 0},
+		{"0x", ENV_ROOT_INVALID, 0},   {"AB C", ENV_ROOT_INVALID, 0},
+		{"-1", ENV_ROOT_INVALID, 0},   {"sda2", ENV_ROOT_INVALID, 0},
+		{"2 3", ENV_ROOT_INVALID, 0},  {"fffffffff", ENV_ROOT_INDEX, 0xffff},
 	};
 
 	(void)state;
@@ -123,7 +125,8 @@ static void value_that_is_too_long_is_damage(void **state)
 
 static void every_single_byte_is_a_safe_value(void **state)
 {
-	static const char *const keys[] = {ENV_ROOT, ENV_TRIAL, ENV_COUNT, ENV_LIMIT, ENV_COUNT_MODE, ENV_BACKOFF};
+	static const char *const keys[] = {ENV_ROOT,  ENV_TRIAL,      ENV_COUNT,
+					   ENV_LIMIT, ENV_COUNT_MODE, ENV_BACKOFF};
 
 	(void)state;
 	for (size_t k = 0; k < ARRAY_SIZE(keys); k++)

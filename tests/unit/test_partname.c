@@ -15,7 +15,8 @@
 static void every_prefix_and_name_gives_its_role(void **state)
 {
 	static const char *const prefixes[] = {"tug", "resin", "balena"};
-	static const char *const names[] = {"boot", "efi", "rootA", "rootB", "state", "data", "recovery"};
+	static const char *const names[] = {"boot",  "efi",  "rootA",	"rootB",
+					    "state", "data", "recovery"};
 	char label[32];
 
 	(void)state;
@@ -39,9 +40,10 @@ static void case_is_ignored_because_fat_tools_change_it(void **state)
 
 static void other_names_have_no_role(void **state)
 {
-	static const char *const others[] = {"",	  "boot",	"tug",	      "tug-",	   "tug-boots",
-					     "tug-rootC", "xtug-boot",	"tugboot",    "tug_rootA", "EFI System",
-					     "tug-boot ", " tug-rootA", "resin-root", "tug--boot"};
+	static const char *const others[] = {"",	   "boot",	 "tug",	      "tug-",
+					     "tug-boots",  "tug-rootC",	 "xtug-boot", "tugboot",
+					     "tug_rootA",  "EFI System", "tug-boot ", " tug-rootA",
+					     "resin-root", "tug--boot"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)

@@ -24,7 +24,8 @@
 
 enum key { ROOT, TRIAL, COUNT, LIMIT, MODE, KEYS };
 
-static const char *const key_names[KEYS] = {ENV_ROOT, ENV_TRIAL, ENV_COUNT, ENV_LIMIT, ENV_COUNT_MODE};
+static const char *const key_names[KEYS] = {ENV_ROOT, ENV_TRIAL, ENV_COUNT, ENV_LIMIT,
+					    ENV_COUNT_MODE};
 
 struct texts {
 	char value[KEYS][12]; /* "" is an unset key */
@@ -57,8 +58,8 @@ static void apply(struct texts *texts, const struct env_edits *edits)
 					       edits->edit[i].value);
 }
 
-static struct texts env_of(const char *root, const char *trial, const char *count, const char *limit,
-			   const char *mode)
+static struct texts env_of(const char *root, const char *trial, const char *count,
+			   const char *limit, const char *mode)
 {
 	const char *const values[KEYS] = {root, trial, count, limit, mode};
 	struct texts texts = {0};
@@ -92,8 +93,8 @@ static void expect(struct texts texts, struct slot_found found, char slot, enum 
 	char text[512] = "";
 
 	for (size_t i = 0; i < d.edits.n; i++)
-		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s=%s", i ? " " : "",
-			       d.edits.edit[i].name, d.edits.edit[i].value);
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s=%s",
+			       i ? " " : "", d.edits.edit[i].name, d.edits.edit[i].value);
 	assert_int_equal(d.slot, slot);
 	assert_string_equal(slot_reason_name(d.reason), slot_reason_name(reason));
 	assert_string_equal(slot_cause_name(d.cause), slot_cause_name(cause));
@@ -103,8 +104,8 @@ static void expect(struct texts texts, struct slot_found found, char slot, enum 
 static void committed_slot_starts_and_nothing_is_written(void **state)
 {
 	(void)state;
-	expect(env_of("A", "0", "0", "", ""), found_of(OK, OK, NONE, false), 'A', SLOT_REASON_NORMAL,
-	       SLOT_CAUSE_NONE, "");
+	expect(env_of("A", "0", "0", "", ""), found_of(OK, OK, NONE, false), 'A',
+	       SLOT_REASON_NORMAL, SLOT_CAUSE_NONE, "");
 	expect(env_of("B", "", "", "", ""), found_of(OK, OK, NONE, false), 'B', SLOT_REASON_NORMAL,
 	       SLOT_CAUSE_NONE, "");
 	expect(env_of("B", "0", "7", "", ""), found_of(OK, OK, NONE, true), 'B', SLOT_REASON_NORMAL,
@@ -114,10 +115,10 @@ static void committed_slot_starts_and_nothing_is_written(void **state)
 static void committed_slot_that_is_missing_falls_back(void **state)
 {
 	(void)state;
-	expect(env_of("B", "0", "0", "", ""), found_of(OK, NONE, NONE, false), 'A', SLOT_REASON_FALLBACK,
-	       SLOT_CAUSE_MISSING, "");
-	expect(env_of("", "", "", "", ""), found_of(NONE, OK, NONE, false), 'B', SLOT_REASON_FALLBACK,
-	       SLOT_CAUSE_MISSING, "");
+	expect(env_of("B", "0", "0", "", ""), found_of(OK, NONE, NONE, false), 'A',
+	       SLOT_REASON_FALLBACK, SLOT_CAUSE_MISSING, "");
+	expect(env_of("", "", "", "", ""), found_of(NONE, OK, NONE, false), 'B',
+	       SLOT_REASON_FALLBACK, SLOT_CAUSE_MISSING, "");
 }
 
 static void trial_is_counted_before_it_starts(void **state)
@@ -132,43 +133,43 @@ static void trial_is_counted_before_it_starts(void **state)
 static void trial_with_its_tries_used_rolls_back_in_one_write(void **state)
 {
 	(void)state;
-	expect(env_of("B", "1", "2", "", ""), found_of(OK, OK, NONE, false), 'A', SLOT_REASON_ROLLBACK,
-	       SLOT_CAUSE_TRIES,
+	expect(env_of("B", "1", "2", "", ""), found_of(OK, OK, NONE, false), 'A',
+	       SLOT_REASON_ROLLBACK, SLOT_CAUSE_TRIES,
 	       "resin_root_part=A upgrade_available=0 bootcount=0 tugboot_rollback=B:tries-used:2");
-	expect(env_of("A", "1", "5", "5", ""), found_of(OK, OK, NONE, false), 'B', SLOT_REASON_ROLLBACK,
-	       SLOT_CAUSE_TRIES,
+	expect(env_of("A", "1", "5", "5", ""), found_of(OK, OK, NONE, false), 'B',
+	       SLOT_REASON_ROLLBACK, SLOT_CAUSE_TRIES,
 	       "resin_root_part=B upgrade_available=0 bootcount=0 tugboot_rollback=A:tries-used:5");
 }
 
 static void rollback_keeps_the_form_of_the_root_key(void **state)
 {
 	(void)state;
-	expect(env_of("3", "1", "2", "", ""), found_of(OK, OK, NONE, false), 'A', SLOT_REASON_ROLLBACK,
-	       SLOT_CAUSE_TRIES,
+	expect(env_of("3", "1", "2", "", ""), found_of(OK, OK, NONE, false), 'A',
+	       SLOT_REASON_ROLLBACK, SLOT_CAUSE_TRIES,
 	       "resin_root_part=2 upgrade_available=0 bootcount=0 tugboot_rollback=B:tries-used:2");
 }
 
 static void rollback_that_cannot_be_written_happens_all_the_same(void **state)
 {
 	(void)state;
-	expect(env_of("B", "1", "2", "", ""), found_of(OK, OK, NONE, true), 'A', SLOT_REASON_ROLLBACK,
-	       SLOT_CAUSE_TRIES, "");
+	expect(env_of("B", "1", "2", "", ""), found_of(OK, OK, NONE, true), 'A',
+	       SLOT_REASON_ROLLBACK, SLOT_CAUSE_TRIES, "");
 }
 
 static void trial_that_cannot_be_counted_is_not_started(void **state)
 {
 	(void)state;
-	expect(env_of("B", "1", "0", "", ""), found_of(OK, OK, NONE, true), 'A', SLOT_REASON_FALLBACK,
-	       SLOT_CAUSE_READ_ONLY, "");
+	expect(env_of("B", "1", "0", "", ""), found_of(OK, OK, NONE, true), 'A',
+	       SLOT_REASON_FALLBACK, SLOT_CAUSE_READ_ONLY, "");
 }
 
 static void trial_that_is_the_only_root_is_started_as_it_is(void **state)
 {
 	(void)state;
-	expect(env_of("B", "1", "0", "", ""), found_of(NONE, OK, OK, true), 'B', SLOT_REASON_FALLBACK,
-	       SLOT_CAUSE_READ_ONLY, "");
-	expect(env_of("B", "1", "2", "", ""), found_of(NONE, OK, OK, false), 'B', SLOT_REASON_FALLBACK,
-	       SLOT_CAUSE_TRIES, "");
+	expect(env_of("B", "1", "0", "", ""), found_of(NONE, OK, OK, true), 'B',
+	       SLOT_REASON_FALLBACK, SLOT_CAUSE_READ_ONLY, "");
+	expect(env_of("B", "1", "2", "", ""), found_of(NONE, OK, OK, false), 'B',
+	       SLOT_REASON_FALLBACK, SLOT_CAUSE_TRIES, "");
 }
 
 static void trial_that_is_refused_rolls_back_without_a_reset(void **state)
@@ -180,7 +181,8 @@ static void trial_that_is_refused_rolls_back_without_a_reset(void **state)
 	expect(env_of("B", "1", "0", "", ""), found, 'A', SLOT_REASON_ROLLBACK, SLOT_CAUSE_REFUSED,
 	       "resin_root_part=A upgrade_available=0 bootcount=0 tugboot_rollback=B:refused:0");
 	found.read_only = true;
-	expect(env_of("B", "1", "0", "", ""), found, 'A', SLOT_REASON_FALLBACK, SLOT_CAUSE_REFUSED, "");
+	expect(env_of("B", "1", "0", "", ""), found, 'A', SLOT_REASON_FALLBACK, SLOT_CAUSE_REFUSED,
+	       "");
 }
 
 static void recovery_comes_after_both_slots_and_reboot_after_recovery(void **state)
@@ -189,7 +191,8 @@ static void recovery_comes_after_both_slots_and_reboot_after_recovery(void **sta
 
 	(void)state;
 	found.slot[1].refused = true;
-	expect(env_of("A", "", "", "", ""), found, 'R', SLOT_REASON_RECOVERY, SLOT_CAUSE_MISSING, "");
+	expect(env_of("A", "", "", "", ""), found, 'R', SLOT_REASON_RECOVERY, SLOT_CAUSE_MISSING,
+	       "");
 	found.recovery.refused = true;
 	expect(env_of("A", "", "", "", ""), found, 0, SLOT_REASON_NONE, SLOT_CAUSE_MISSING,
 	       "tugboot_backoff=1");
@@ -200,24 +203,24 @@ static void recovery_comes_after_both_slots_and_reboot_after_recovery(void **sta
 static void count_always_counts_a_committed_root_and_leaves_it_in_the_end(void **state)
 {
 	(void)state;
-	expect(env_of("A", "0", "1", "", "always"), found_of(OK, OK, NONE, false), 'A', SLOT_REASON_NORMAL,
-	       SLOT_CAUSE_NONE, "bootcount=2");
-	expect(env_of("A", "0", "2", "", "always"), found_of(OK, OK, NONE, false), 'B', SLOT_REASON_ROLLBACK,
-	       SLOT_CAUSE_TRIES,
+	expect(env_of("A", "0", "1", "", "always"), found_of(OK, OK, NONE, false), 'A',
+	       SLOT_REASON_NORMAL, SLOT_CAUSE_NONE, "bootcount=2");
+	expect(env_of("A", "0", "2", "", "always"), found_of(OK, OK, NONE, false), 'B',
+	       SLOT_REASON_ROLLBACK, SLOT_CAUSE_TRIES,
 	       "resin_root_part=B upgrade_available=0 bootcount=1 tugboot_rollback=A:tries-used:2");
-	expect(env_of("A", "0", "2", "", "always"), found_of(OK, NONE, NONE, false), 'A', SLOT_REASON_NORMAL,
-	       SLOT_CAUSE_NONE, "");
-	expect(env_of("A", "0", "2", "", "always"), found_of(OK, OK, NONE, true), 'A', SLOT_REASON_NORMAL,
-	       SLOT_CAUSE_NONE, "");
+	expect(env_of("A", "0", "2", "", "always"), found_of(OK, NONE, NONE, false), 'A',
+	       SLOT_REASON_NORMAL, SLOT_CAUSE_NONE, "");
+	expect(env_of("A", "0", "2", "", "always"), found_of(OK, OK, NONE, true), 'A',
+	       SLOT_REASON_NORMAL, SLOT_CAUSE_NONE, "");
 }
 
 static void root_that_names_no_slot_means_a(void **state)
 {
 	(void)state;
-	expect(env_of("9", "0", "0", "", ""), found_of(OK, OK, NONE, false), 'A', SLOT_REASON_NORMAL,
-	       SLOT_CAUSE_NONE, "");
-	expect(env_of("C:", "0", "0", "", ""), found_of(OK, OK, NONE, false), 'A', SLOT_REASON_NORMAL,
-	       SLOT_CAUSE_NONE, "");
+	expect(env_of("9", "0", "0", "", ""), found_of(OK, OK, NONE, false), 'A',
+	       SLOT_REASON_NORMAL, SLOT_CAUSE_NONE, "");
+	expect(env_of("C:", "0", "0", "", ""), found_of(OK, OK, NONE, false), 'A',
+	       SLOT_REASON_NORMAL, SLOT_CAUSE_NONE, "");
 	expect(env_of("9", "1", "0", "", ""), found_of(OK, OK, NONE, false), 'A', SLOT_REASON_TRIAL,
 	       SLOT_CAUSE_NONE, "bootcount=1");
 }
@@ -229,13 +232,16 @@ static void slot_verbs_write_all_that_belongs_together(void **state)
 
 	(void)state;
 	apply(&texts, &edits);
-	assert_memory_equal(&texts, &(struct texts[]){env_of("B", "1", "0", "3", "always")}, sizeof(texts));
+	assert_memory_equal(&texts, &(struct texts[]){env_of("B", "1", "0", "3", "always")},
+			    sizeof(texts));
 	edits = slot_edits_good('B');
 	apply(&texts, &edits);
-	assert_memory_equal(&texts, &(struct texts[]){env_of("B", "0", "0", "3", "always")}, sizeof(texts));
+	assert_memory_equal(&texts, &(struct texts[]){env_of("B", "0", "0", "3", "always")},
+			    sizeof(texts));
 	edits = slot_edits_switch('A');
 	apply(&texts, &edits);
-	assert_memory_equal(&texts, &(struct texts[]){env_of("A", "0", "0", "3", "always")}, sizeof(texts));
+	assert_memory_equal(&texts, &(struct texts[]){env_of("A", "0", "0", "3", "always")},
+			    sizeof(texts));
 }
 
 /* ---- the walk ---- */
@@ -317,11 +323,13 @@ static char named_slot(const struct world *world, const struct boot_env *env)
 }
 
 /* Rules 2, 3 and 5, and what belongs to them, for one boot. */
-static void check_boot(const struct world *world, const struct texts *texts, const struct boot_end *end)
+static void check_boot(const struct world *world, const struct texts *texts,
+		       const struct boot_end *end)
 {
 	struct boot_env before = decode(texts), after = decode(&end->after);
 	char named = named_slot(world, &before);
-	enum health named_health = health_of(world, named), other_health = health_of(world, slot_other(named));
+	enum health named_health = health_of(world, named),
+		    other_health = health_of(world, slot_other(named));
 
 	/* 5: whatever can be loaded is, in this boot */
 	if (loads(world->slot[0]) || loads(world->slot[1]))
@@ -346,7 +354,8 @@ static void check_boot(const struct world *world, const struct texts *texts, con
 	/* 3: a committed boot writes nothing */
 	if (!before.trial && !before.count_always && end->d.slot)
 		assert_int_equal(end->d.edits.n, 0);
-	if (!before.trial && loads(named_health) && !(before.count_always && before.count >= before.limit))
+	if (!before.trial && loads(named_health) &&
+	    !(before.count_always && before.count >= before.limit))
 		assert_true(end->d.slot == named && end->d.reason == SLOT_REASON_NORMAL);
 
 	/* a rollback commits a slot that was just loaded */
@@ -393,9 +402,10 @@ static void check_reaches_healthy(const struct world *world, const struct texts 
 			return;
 		now = end.after;
 	}
-	fail_msg("no healthy slot within %u resets: root='%s' trial='%s' count='%s' limit='%s' mode='%s'", bound,
-		 texts->value[ROOT], texts->value[TRIAL], texts->value[COUNT], texts->value[LIMIT],
-		 texts->value[MODE]);
+	fail_msg(
+		"no healthy slot within %u resets: root='%s' trial='%s' count='%s' limit='%s' mode='%s'",
+		bound, texts->value[ROOT], texts->value[TRIAL], texts->value[COUNT],
+		texts->value[LIMIT], texts->value[MODE]);
 }
 
 /* States seen in one world: open addressing, emptied for the next. */
@@ -429,7 +439,8 @@ static void visit_initial(struct walk *walk)
 {
 	static const char *const roots[] = {"", "A", "B", "2", "3", "7", " B ", "sda2"};
 	static const char *const trials[] = {"", "0", "1", "yes"};
-	static const char *const counts[] = {"", "0", "1", "2", "3", "4", "0 ", "99999999999", "-1", "x"};
+	static const char *const counts[] = {"",  "0",	"1",	       "2",  "3",
+					     "4", "0 ", "99999999999", "-1", "x"};
 	static const char *const limits[] = {"", "0", "1", "2", "3", "no"};
 	static const char *const modes[] = {"", "always"};
 
@@ -438,8 +449,9 @@ static void visit_initial(struct walk *walk)
 			for (size_t c = 0; c < ARRAY_SIZE(counts); c++)
 				for (size_t l = 0; l < ARRAY_SIZE(limits); l++)
 					for (size_t m = 0; m < ARRAY_SIZE(modes); m++) {
-						struct texts texts = env_of(roots[r], trials[t], counts[c],
-									    limits[l], modes[m]);
+						struct texts texts =
+							env_of(roots[r], trials[t], counts[c],
+							       limits[l], modes[m]);
 
 						visit(walk, &texts);
 					}
@@ -495,7 +507,8 @@ static void rules_hold_in_every_reachable_state(void **state)
 		states += walk->n;
 		worlds++;
 	}
-	print_message("slot policy: %zu states in %zu worlds, rules 1, 2, 3 and 5 hold in each\n", states, worlds);
+	print_message("slot policy: %zu states in %zu worlds, rules 1, 2, 3 and 5 hold in each\n",
+		      states, worlds);
 	free(walk->states);
 	free(walk);
 }
