@@ -18,6 +18,8 @@
 #include "mount.h"
 
 #define MOUNTINFO_MAX (4 * 1024 * 1024)
+/* Is there on every system, even a read-only one, and not needed by this command. */
+#define MOUNT_OVER "/run"
 #define BY_HAND "mount the boot partition and give it with --boot DIR"
 
 static const struct partition *environment_partition(const struct disk *disk)
@@ -88,26 +90,22 @@ static int find_mounted(dev_t dev, struct place *place)
 	return -ENOENT;
 }
 
-/* Mounts the partition read-only where no other process sees it; it goes when this process does. */
+/* Mounts the partition read-only in a mount namespace of our own: no other process sees it, it goes
+ * when this process does, and it can stand on a directory that is in use elsewhere. */
 static int mount_privately(const struct partition *part, struct place *place)
 {
-	char path[] = "/run/tugboot.XXXXXX";
 	int r;
 
 	if (unshare(CLONE_NEWNS) < 0)
 		return -errno;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return -errno;
-	if (!mkdtemp(path))
-		return -errno;
-	r = mount_read_only(part->dev, part->fstype, path);
-	if (r < 0) {
-		(void)rmdir(path); /* an empty directory in /run hurts nobody */
+	r = mount_read_only(part->dev, part->fstype, MOUNT_OVER);
+	if (r < 0)
 		return r;
-	}
-	strcpy(place->mount_point, path);
+	strcpy(place->mount_point, MOUNT_OVER);
 	place->mounted_here = true;
-	place->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	place->dir_fd = open(MOUNT_OVER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return place->dir_fd < 0 ? -errno : 0;
 }
 
@@ -199,6 +197,8 @@ static enum result complain_store(const struct place *place, const char *what, i
 {
 	const char *file = place->store.name;
 
+	if (place->mounted_here && (r == -EROFS || r == -EACCES))
+		return complain("cannot %s: %s is write-protected", what, place->shown);
 	switch (r) {
 	case -EROFS:
 		return complain("cannot %s: %s is mounted read-only; try 'mount -o remount,rw %s'",
@@ -277,8 +277,6 @@ void place_done(struct place *place)
 {
 	envstore_done(&place->store);
 	close_p(&place->dir_fd);
-	if (place->mounted_here) {
+	if (place->mounted_here)
 		mount_end(place->mount_point);
-		(void)rmdir(place->mount_point); /* an empty directory in /run hurts nobody */
-	}
 }
