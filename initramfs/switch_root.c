@@ -30,7 +30,7 @@ static size_t init_args(char *line, char **args, size_t max)
 			if (!end)
 				line[pos++] = '\0';
 		} else {
-			behind = arg.len == 2 && memcmp(arg.text, "--", 2) == 0;
+			behind = cmdline_is_end_mark(&arg);
 		}
 		if (end)
 			break;

@@ -22,7 +22,7 @@ bool cmdline_next(const char *line, size_t *pos, struct cmdline_arg *ret_arg)
 {
 	const char *start, *end, *equals = NULL;
 	struct cmdline_arg arg = {0};
-	bool quote = false;
+	bool quote = false, unquoted = false;
 
 	while (is_space(line[*pos]))
 		(*pos)++;
@@ -30,35 +30,32 @@ bool cmdline_next(const char *line, size_t *pos, struct cmdline_arg *ret_arg)
 	if (!*start)
 		return false;
 
+	arg.text = start;
+	arg.key = *start == '"' ? start + 1 : start;
 	for (end = start; *end && (quote || !is_space(*end)); end++) {
 		if (*end == '"')
 			quote = !quote;
-		else if (*end == '=' && !equals)
+		else if (*end == '=' && !equals && end > arg.key)
 			equals = end;
 	}
 	*pos = (size_t)(end - line);
-	arg.text = start;
 	arg.len = (size_t)(end - start);
 
-	/* Quotes round the whole parameter, then round the value. */
-	arg.key = start;
-	if (*start == '"') {
-		arg.key++;
-		if (end > arg.key && end[-1] == '"')
-			end--;
-	}
+	/* One closing quote goes: that of the value, else that of the whole parameter. */
 	if (equals) {
 		arg.key_len = (size_t)(equals - arg.key);
 		arg.value = equals + 1;
 		if (arg.value < end && *arg.value == '"') {
 			arg.value++;
-			if (end > arg.value && end[-1] == '"')
-				end--;
+			unquoted = true;
 		}
-		arg.value_len = (size_t)(end - arg.value);
-	} else {
-		arg.key_len = (size_t)(end - arg.key);
 	}
+	if ((unquoted || *start == '"') && end > (equals ? arg.value : arg.key) && end[-1] == '"')
+		end--;
+	if (equals)
+		arg.value_len = (size_t)(end - arg.value);
+	else
+		arg.key_len = (size_t)(end - arg.key);
 	*ret_arg = arg;
 	return true;
 }
@@ -83,10 +80,9 @@ bool cmdline_key_is(const struct cmdline_arg *arg, const char *key)
 	return arg->key_len == strlen(key) && key_starts(arg, key);
 }
 
-/* `--` ends the kernel's parameters. */
-static bool is_end_mark(const struct cmdline_arg *arg)
+bool cmdline_is_end_mark(const struct cmdline_arg *arg)
 {
-	return arg->len == 2 && memcmp(arg->text, "--", 2) == 0;
+	return !arg->value && arg->key_len == 2 && memcmp(arg->key, "--", 2) == 0;
 }
 
 static bool find_last(const char *line, const char *key, struct cmdline_arg *ret_arg)
@@ -95,7 +91,7 @@ static bool find_last(const char *line, const char *key, struct cmdline_arg *ret
 	bool found = false;
 	size_t pos = 0;
 
-	while (cmdline_next(line, &pos, &arg) && !is_end_mark(&arg))
+	while (cmdline_next(line, &pos, &arg) && !cmdline_is_end_mark(&arg))
 		if (cmdline_key_is(&arg, key)) {
 			*ret_arg = arg;
 			found = true;
@@ -214,7 +210,7 @@ static void put_kernel_args(struct writer *w, const char *line, bool inherited)
 	struct cmdline_arg arg;
 	size_t pos = 0;
 
-	while (cmdline_next(line, &pos, &arg) && !is_end_mark(&arg))
+	while (cmdline_next(line, &pos, &arg) && !cmdline_is_end_mark(&arg))
 		if (!is_ours(&arg) && !(inherited && is_bootloaders(&arg)))
 			put_arg(w, &arg);
 }
@@ -232,7 +228,7 @@ static void put_init_args(struct writer *w, const char *line, bool *marked)
 			*marked = true;
 			put_arg(w, &arg);
 		} else {
-			behind = is_end_mark(&arg);
+			behind = cmdline_is_end_mark(&arg);
 		}
 	}
 }
@@ -242,10 +238,11 @@ int cmdline_compose(const struct cmdline_parts *parts, char *buf, size_t buf_siz
 	const char *const lines[] = {parts->slot_options, parts->extra_options, parts->inherited};
 	struct writer w = {.buf = buf, .size = buf_size};
 	bool panic_set = false, marked = false;
+	char panic[2];
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		put_kernel_args(&w, lines[i], i == ARRAY_SIZE(lines) - 1);
-		panic_set |= cmdline_has(lines[i], "panic");
+		panic_set |= cmdline_get(lines[i], "panic", panic, sizeof(panic)) != -ENOENT;
 	}
 	put_format(&w, "%sroot=%s tugboot.slot=%s tugboot.reason=%s tugboot.tries=%u/%u",
 		   w.len ? " " : "", parts->root, parts->slot, parts->reason, parts->used,

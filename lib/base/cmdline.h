@@ -25,6 +25,9 @@ struct cmdline_arg {
 /* Walks the parameters of a line; *pos starts at 0. `--` comes out as a parameter of that name. */
 bool cmdline_next(const char *line, size_t *pos, struct cmdline_arg *ret_arg);
 
+/* Is this the mark behind which arguments are for init? Quotes do not hide it from the kernel. */
+bool cmdline_is_end_mark(const struct cmdline_arg *arg);
+
 /* Is this the key of arg, with '-' and '_' the same? */
 bool cmdline_key_is(const struct cmdline_arg *arg, const char *key);
 

@@ -58,7 +58,7 @@ typedef int (*env_get_fn)(const void *source, const char *name, char *buf, size_
 /* Decodes the keys. Never fails: each value that is missing or no use takes its default. */
 void boot_env_decode(env_get_fn get, const void *source, struct boot_env *ret_env);
 
-/* One change: value NULL removes the key. Owned by value, so that a decision can be copied. */
+/* One change; with `unset` the key is removed. Owned by value, so that a decision can be copied. */
 struct env_edit {
 	char name[ENV_NAME_MAX];
 	char value[ENV_NAME_MAX];

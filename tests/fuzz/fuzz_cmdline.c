@@ -16,7 +16,7 @@ static void must_say_once(const char *line, const char *key, const char *value)
 	unsigned times = 0;
 
 	for (size_t pos = 0; cmdline_next(line, &pos, &arg);) {
-		if (arg.len == 2 && memcmp(arg.text, "--", 2) == 0)
+		if (cmdline_is_end_mark(&arg))
 			break;
 		if (!cmdline_key_is(&arg, key))
 			continue;

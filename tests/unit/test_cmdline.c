@@ -43,6 +43,8 @@ static void parameters_are_split_as_the_kernel_splits_them(void **state)
 	assert_string_equal(shown("a=\"x y"), "[a|x y]");
 	assert_string_equal(shown("\""), "[]");
 	assert_string_equal(shown("a -- b"), "[a][--][b]");
+	assert_string_equal(shown("=a=b"), "[=a|b]");
+	assert_string_equal(shown("\"k=\"v\"\""), "[k|v\"]");
 }
 
 static void dash_and_underscore_are_the_same_in_a_key(void **state)
@@ -77,6 +79,9 @@ static void numbers_out_of_bounds_take_the_fallback(void **state)
 	assert_int_equal(cmdline_get_number("n=", "n", 7, 10), 7);
 	assert_int_equal(cmdline_get_number("n=-1", "n", 7, 10), 7);
 	assert_int_equal(cmdline_get_number("n=1s", "n", 7, 10), 7);
+	assert_int_equal(cmdline_get_number("n=1:", "n", 7, 100), 7);
+	assert_int_equal(cmdline_get_number("n=999999999", "n", 7, UINT32_MAX), 999999999);
+	assert_int_equal(cmdline_get_number("n=1000000000", "n", 7, UINT32_MAX), 7);
 	assert_int_equal(cmdline_get_number("n=99999999999", "n", 7, UINT32_MAX), 7);
 	assert_int_equal(cmdline_get_number("", "n", 7, 10), 7);
 }
@@ -128,6 +133,8 @@ static void what_is_tugboots_own_is_not_inherited(void **state)
 	       "BOOT_IMAGE=/vmlinuz retain_initrd watchdog.stop_on_reboot=0 console=ttyS0",
 	       "console=ttyS0 " TAIL " panic=10");
 	/* names that only look like them stay whole (defect of text editing: nfsroot=, a left-over =1) */
+	expect("", "", "libata.force=noncq libata.force=nodbdelay",
+	       "libata.force=noncq " TAIL " panic=10");
 	expect("", "", "nfsroot=1.2.3.4:/x maxcpus=4 rootwait rootfstype=ext4 xroot=1",
 	       "nfsroot=1.2.3.4:/x maxcpus=4 rootwait rootfstype=ext4 xroot=1 " TAIL " panic=10");
 }
@@ -151,6 +158,7 @@ static void panic_is_added_only_when_no_part_sets_it(void **state)
 	expect("panic=0", "", "", "panic=0 " TAIL);
 	expect("", "", "panic=30", "panic=30 " TAIL);
 	expect("panic_on_oops=1", "", "", "panic_on_oops=1 " TAIL " panic=10");
+	expect("panic", "", "", "panic " TAIL " panic=10");
 	expect("-- panic=5", "", "", TAIL " panic=10 -- panic=5");
 }
 
@@ -167,6 +175,16 @@ static void init_arguments_of_all_parts_go_last(void **state)
 	(void)state;
 	expect("ro -- single", "x -- y", "quiet -- z",
 	       "ro x quiet " TAIL " panic=10 -- single y z");
+}
+
+/* The kernel takes quotes off before it looks for the mark: what follows would be lost to init. */
+static void quoted_end_mark_cannot_take_the_root_away(void **state)
+{
+	(void)state;
+	expect("a \"--\" b", "", "", "a " TAIL " panic=10 -- b");
+	expect("a", "\"--", "quiet", "a quiet " TAIL " panic=10");
+	expect("", "", "\"--\"", TAIL " panic=10");
+	expect("--x --=1", "", "", "--x --=1 " TAIL " panic=10");
 }
 
 static void recovery_has_no_rauc_slot(void **state)
@@ -216,6 +234,7 @@ int main(void)
 		cmocka_unit_test(panic_is_added_only_when_no_part_sets_it),
 		cmocka_unit_test(quotes_stay_and_an_open_one_cannot_swallow_the_rest),
 		cmocka_unit_test(init_arguments_of_all_parts_go_last),
+		cmocka_unit_test(quoted_end_mark_cannot_take_the_root_away),
 		cmocka_unit_test(recovery_has_no_rauc_slot),
 		cmocka_unit_test(line_fits_to_the_byte_or_not_at_all),
 	};

@@ -59,7 +59,9 @@ static void root_is_a_slot_a_hex_index_or_nothing(void **state)
 		{" B \r", ENV_ROOT_SLOT, 'B'}, {"a", ENV_ROOT_INDEX, 10},
 		{"b", ENV_ROOT_INDEX, 11},     {"2", ENV_ROOT_INDEX, 2},
 		{"1f", ENV_ROOT_INDEX, 31},    {"0x3", ENV_ROOT_INDEX, 3},
-		{"C", ENV_ROOT_INDEX, 12},     {"0", ENV_ROOT_INVALID, 0},
+		{"C", ENV_ROOT_INDEX, 12},     {"1F", ENV_ROOT_INDEX, 31},
+		{"1A", ENV_ROOT_INDEX, 26},    {"g", ENV_ROOT_INVALID, 0},
+		{"A\r", ENV_ROOT_SLOT, 'A'},   {"0", ENV_ROOT_INVALID, 0},
 		{"0x", ENV_ROOT_INVALID, 0},   {"AB C", ENV_ROOT_INVALID, 0},
 		{"-1", ENV_ROOT_INVALID, 0},   {"sda2", ENV_ROOT_INVALID, 0},
 		{"2 3", ENV_ROOT_INVALID, 0},  {"fffffffff", ENV_ROOT_INDEX, 0xffff},
@@ -100,6 +102,8 @@ static void count_that_is_no_number_is_zero_and_a_huge_one_is_capped(void **stat
 	assert_true(decode(ENV_COUNT, "-1").damaged);
 	assert_int_equal(decode(ENV_COUNT, "2x").count, 0);
 	assert_int_equal(decode(ENV_COUNT, "0x2").count, 0);
+	assert_int_equal(decode(ENV_COUNT, "a").count, 0);
+	assert_int_equal(decode(ENV_COUNT, "9").count, 9);
 	assert_true(decode(ENV_COUNT, "two").damaged);
 }
 
@@ -110,6 +114,9 @@ static void limit_is_never_zero(void **state)
 	assert_int_equal(decode(ENV_LIMIT, "0").limit, ENV_LIMIT_DEFAULT);
 	assert_int_equal(decode(ENV_LIMIT, "100000").limit, ENV_LIMIT_MAX);
 	assert_int_equal(decode(ENV_LIMIT, "none").limit, ENV_LIMIT_DEFAULT);
+	assert_true(decode(ENV_LIMIT, "none").damaged);
+	assert_true(decode(ENV_LIMIT, "0").damaged);
+	assert_false(decode(ENV_LIMIT, "3").damaged);
 }
 
 static void value_that_is_too_long_is_damage(void **state)

@@ -53,9 +53,12 @@ static void apply(struct texts *texts, const struct env_edits *edits)
 {
 	for (size_t i = 0; i < edits->n; i++)
 		for (size_t k = 0; k < KEYS; k++)
-			if (streq(edits->edit[i].name, key_names[k]))
+			if (streq(edits->edit[i].name, key_names[k])) {
+				/* states are compared as bytes: nothing of the old text stays */
+				memset(texts->value[k], 0, sizeof(texts->value[k]));
 				(void)snprintf(texts->value[k], sizeof(texts->value[k]), "%s",
 					       edits->edit[i].value);
+			}
 }
 
 static struct texts env_of(const char *root, const char *trial, const char *count,
