@@ -29,6 +29,7 @@ class Journey:
 
     first: int  # PID 1
     steps: list  # (step, when its line was logged), the jump being the last
+    last: int  # first process of the kernel that was started; ours, when that one did not tell
 
     @property
     def jump(self):
@@ -51,7 +52,7 @@ class Journey:
         ]
         if not steps or steps[-1][0] != JUMP:
             raise HarnessError(f"the kernel's line '{JUMP}' is missing on the console")
-        return cls(int(stamp.group(1)), steps)
+        return cls(int(stamp.group(1)), steps, last_process(console))
 
     def costs(self):
         """(step, what it took) of each, the first one counted from PID 1."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the bench runs: guests whose clock is their instruction count, and what they start.
 
-One instruction is one nanosecond of the guest's time, so the times of its kernel log, its CLOCK_MONOTONIC
-and its processor's counter are all instruction counts: of that kernel, or of the whole machine since
-reset. Guests and disks are those of the boot tests.
+One instruction is one nanosecond of the guest's time, so its processor's counter is the number of
+instructions since reset. The times of its kernel log go with the counter, once the kernel has found
+out how fast that is. Guests and disks are those of the boot tests.
 """
 
 import re
@@ -31,8 +31,9 @@ NO_LIBRARY = ("-ffreestanding -nostdlib -fno-stack-protector -fno-asynchronous-u
 class Meter(Guest):
     """A guest of the bench."""
 
-    def __init__(self, work, memory=MEMORY, count=ICOUNT):
+    def __init__(self, work, memory=MEMORY, count=ICOUNT, machine="q35"):
         super().__init__(work, memory)
+        self._machine = machine
         self._arguments += count
 
 
@@ -76,7 +77,7 @@ class Programs:
         return path
 
     def stopper(self, kernel, entry):
-        """A file: the kernel with a stop in the place of one entry; as large, and loaded as it is."""
+        """A file: the kernel with a stop at one of its entries; as large, and loaded the same."""
         self._parts += 1
         code, path = self.work / "stop", self.work / f"stopper{self._parts}"
         run("gcc", "-c", "-o", f"{code}.o", HERE / "stop.S")

@@ -47,7 +47,6 @@ static long call(long number, long a, long b, long c, long d, long e)
 	return ret;
 }
 
-
 static int same(const char *a, const char *b)
 {
 	while (*a && *a == *b)

@@ -70,8 +70,8 @@ class Report:
         return value
 
     def print(self, old):
-        """The sections that were not printed yet, with what `old` (values by section and label) said
-        of the same figures."""
+        """The sections that were not printed yet, beside what `old` (values by section and label)
+        said of the same figures."""
         for section, rows in self.sections.items():
             if section in self.printed:
                 continue
