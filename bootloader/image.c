@@ -215,10 +215,11 @@ static int prepare_uki(struct kernel *kernel, const char *head, size_t head_size
 		r = read_at(kernel->kernel_fd, 0, inner, sizeof(inner), &n);
 	if (r < 0)
 		return r;
-	return prepare_bzimage(kernel, inner, n, uki.part[PE_LINUX].size, ret_what);
+	r = prepare_bzimage(kernel, inner, n, uki.part[PE_LINUX].size, ret_what);
+	return r == -ENOEXEC ? -EBADMSG : r; /* it is a UKI, and damaged */
 }
 
-int image_prepare(struct kernel *kernel, unsigned profile, const char **ret_what)
+int image_prepare(struct kernel *kernel, unsigned profile, bool uki_only, const char **ret_what)
 {
 	_free_ char *head = malloc(PE_HEAD_SIZE);
 	uint64_t size;
@@ -233,7 +234,7 @@ int image_prepare(struct kernel *kernel, unsigned profile, const char **ret_what
 		r = read_at(kernel->kernel_fd, 0, head, BZIMAGE_HEAD_SIZE, &n);
 	if (r < 0)
 		return r;
-	if (kernel_format(head, n) == KERNEL_BZIMAGE)
+	if (kernel_format(head, n) == KERNEL_BZIMAGE && !uki_only)
 		return prepare_bzimage(kernel, head, n, size, ret_what);
 	r = read_at(kernel->kernel_fd, 0, head, PE_HEAD_SIZE, &n);
 	if (r < 0)

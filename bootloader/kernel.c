@@ -55,6 +55,8 @@ struct candidate {
 	bool tugboot_initrd;
 	const char *const *bases;
 	unsigned profile; /* of a UKI */
+	bool uki_only;	  /* a plain kernel is not meant */
+	bool any_program; /* may be any EFI program: one that is no UKI of ours is no candidate */
 };
 
 static int refused(const struct candidate *candidate, const char *path, const char *what, int r)
@@ -63,6 +65,10 @@ static int refused(const struct candidate *candidate, const char *path, const ch
 		       "form=%s path=%s refused=%s error=%s next=\"the next candidate\"",
 		       candidate->form, log_quote(path), log_quote(what), log_errno(r));
 }
+
+/* open_candidate(): what was named is another thing, as the memory test that some systems keep in
+ * /boot is. */
+#define NO_CANDIDATE 1
 
 /* Opens and checks what the candidate names. Options are the caller's to fill in before. */
 static int open_candidate(struct search *search, const struct candidate *candidate,
@@ -76,7 +82,12 @@ static int open_candidate(struct search *search, const struct candidate *candida
 			    &kernel->kernel_fd, kernel->path, sizeof(kernel->path));
 	if (r < 0)
 		return refused(candidate, kernel->path, "kernel cannot be opened", r);
-	r = image_prepare(kernel, candidate->profile, &what);
+	r = image_prepare(kernel, candidate->profile, candidate->uki_only, &what);
+	if (candidate->any_program && (r == -ENOEXEC || r == -ENOTSUP)) {
+		log_detail("kernel", "form=%s path=%s found=%s next=\"pass it over\"",
+			   candidate->form, log_quote(kernel->path), log_quote(what));
+		return NO_CANDIDATE;
+	}
 	if (r < 0)
 		return refused(candidate, kernel->path, what, r);
 
@@ -112,7 +123,8 @@ static void offer(struct search *search, const struct candidate *candidate, stru
 	if (r == 0)
 		r = search->take(kernel, search->data);
 	/* -ENOENT is kept for "there was no candidate". */
-	search->result = r == -ENOENT ? -ENODATA : r;
+	if (r != NO_CANDIDATE)
+		search->result = r == -ENOENT ? -ENODATA : r;
 	close_p(&kernel->kernel_fd);
 	close_p(&kernel->initrd_fd);
 }
@@ -138,7 +150,8 @@ static void find_uki(struct search *search, const char *dir)
 		qsort(names.name, names.n, sizeof(names.name[0]), compare_uki);
 	for (size_t i = 0; i < names.n && !done(search); i++) {
 		struct kernel kernel = {0};
-		struct candidate candidate = {.form = "uki", .bases = no_bases};
+		struct candidate candidate = {
+			.form = "uki", .bases = no_bases, .uki_only = true, .any_program = true};
 		int n = snprintf(path, sizeof(path), "%s/%s", dir, names.name[i]);
 
 		if (n < 0 || (size_t)n >= sizeof(path))
@@ -201,6 +214,7 @@ static void offer_entry(struct search *search, const struct entry_file *file)
 		.tugboot_initrd = entry->tugboot_initrd,
 		.bases = entry_bases,
 		.profile = entry->profile,
+		.any_program = !entry->kernel.data && !entry->uki.data,
 	};
 
 	if (bls_options(entry, kernel.options, sizeof(kernel.options)) < 0) {

@@ -21,6 +21,7 @@ enum {
 	COFF_OPTIONAL_SIZE = 16,
 	COFF_SIZE = 20,
 	OPTIONAL_MAGIC = 0,
+	OPTIONAL_PE32 = 0x10b,
 	OPTIONAL_PE32PLUS = 0x20b,
 	OPTIONAL_SIZE_MIN = 112, /* up to the data directories */
 	SECTION_NAME_SIZE = 8,
@@ -97,6 +98,8 @@ static int parse_headers(const uint8_t *head, size_t head_size, uint64_t file_si
 	r = need(pe.headers_end, head_size, file_size);
 	if (r < 0)
 		return r;
+	if (get16(head + optional + OPTIONAL_MAGIC) == OPTIONAL_PE32)
+		return -ENOTSUP;
 	if (get16(head + optional + OPTIONAL_MAGIC) != OPTIONAL_PE32PLUS)
 		return -EBADMSG;
 	pe.sections = head + optional + optional_size;

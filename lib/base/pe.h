@@ -55,7 +55,7 @@ struct pe_uki {
  *
  * -ENOEXEC  a PE32+ file, but no UKI: no `.linux`, or an empty one (an addon, a kernel)
  * -EBADMSG  no PE32+ file at all
- * -ENOTSUP  for another machine
+ * -ENOTSUP  for another machine, one of 32 bits (a PE32 file) included
  * -ENODATA  truncated: the file ends before its headers or a section do
  * -ENOBUFS  the headers reach beyond head: more of the file is needed
  * -EUCLEAN  contradictory: a section lies in the headers, or stands twice in a profile

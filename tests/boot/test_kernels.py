@@ -53,6 +53,29 @@ def test_uki_is_found_in_the_efi_directory_too(boot):
     assert run.starts[0].cmdline == cmdline(disk, "A", own="form=efi")
 
 
+def _pe32(image):
+    """The same program as one of 32 bits, as far as its headers say."""
+    image = bytearray(image)
+    header = int.from_bytes(image[0x3C:0x40], "little")
+    image[header + 4:header + 6] = (0x14C).to_bytes(2, "little")  # i386
+    image[header + 24:header + 26] = (0x10B).to_bytes(2, "little")  # PE32
+    return bytes(image)
+
+
+@pytest.mark.parametrize("program", [
+    images.STUB.read_bytes, lambda: _pe32(images.STUB.read_bytes()), images.root_kernel,
+], ids=["no_kernel_in_it", "32_bits", "a_kernel_alone"])
+def test_trial_is_not_spoilt_by_an_efi_program_in_boot_that_has(boot, program):
+    # As Debian's memtest86+ leaves them there.
+    mine = root("names", files={"/boot/memtest86+.efi": program()})
+    disk = boot.disk(
+        env={"resin_root_part": "B", "upgrade_available": "1"}, rootA=root(), rootB=mine
+    )
+    run = boot(disk)
+    assert run.journey == ["B trial 1/2"]
+    assert run.starts[0].initrd == "initrd"
+
+
 def test_newest_of_several_kernels_is_taken(boot):
     files = {}
     for version in ("6.1.0-9", "6.1.0-10", "5.10.0-99"):
@@ -103,9 +126,10 @@ def test_conventional_kernel_may_be_a_symbolic_link(boot):
 # The command line.
 
 
-def test_quoted_parameters_arrive_as_they_were_written(boot):
-    own = 'first="one two" "second=three four" third=it\'s quiet'
-    disk = boot.disk(env={}, rootA=root(options=own))
+@pytest.mark.parametrize("form", ["uki", "bls", "extlinux"])
+def test_quoted_parameters_arrive_as_they_were_written_by(boot, form):
+    own = 'first="one  two" "second=three four" third=it\'s quiet'
+    disk = boot.disk(env={}, rootA=root(form, options=own))
     run = boot(disk)
     assert run.starts[0].cmdline == cmdline(disk, "A", own=own)
 
