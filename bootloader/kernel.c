@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "bls.h"
+#include "cmdline.h"
 #include "extlinux.h"
 #include "fd.h"
 #include "image.h"
@@ -250,26 +251,26 @@ static void find_bls(struct search *search, const char *dir)
 
 /* ---- extlinux.conf ---- */
 
-/* Options of a label: without the words that the loaders it was written for would have replaced. */
+/* Options of a label: without the words that the loaders it was written for would have replaced. What
+ * is in quotes is one word with its blanks. */
 static int label_options(const struct extlinux_label *label, char *buf, size_t size)
 {
-	size_t n = 0, i = 0;
+	char text[KERNEL_OPTIONS_MAX];
+	struct cmdline_arg arg;
+	size_t n = 0, pos = 0;
 
-	if (label->append.len >= size)
+	if (label->append.len >= MIN(size, sizeof(text)))
 		return -E2BIG;
-	while (i < label->append.len) {
-		const char *word = label->append.data + i;
-		size_t len = 0;
-
-		while (i + len < label->append.len && word[len] != ' ' && word[len] != '\t')
-			len++;
-		i += len + 1;
-		if (len == 0 || (len >= 2 && word[0] == '$' && word[1] == '{'))
+	if (label->append.len > 0)
+		memcpy(text, label->append.data, label->append.len);
+	text[label->append.len] = '\0';
+	while (cmdline_next(text, &pos, &arg)) {
+		if (arg.len >= 2 && arg.text[0] == '$' && arg.text[1] == '{')
 			continue;
 		if (n > 0)
 			buf[n++] = ' ';
-		memcpy(buf + n, word, len);
-		n += len;
+		memcpy(buf + n, arg.text, arg.len); /* no longer than what it is taken from */
+		n += arg.len;
 	}
 	buf[n] = '\0';
 	return 0;
