@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from machine import ICOUNT, Meter, Programs, distribution_kernel, ext4_root
+from machine import ICOUNT, Meter, Programs, distribution_kernel, ext4_root, room
 from journey import JUMP, STAMP, STOP, Journey, last_process, stopped
 from report import Report, Target, load
 
@@ -35,7 +35,6 @@ ROOT_OPTIONS = "quiet"
 PADDING = 8 * MB
 # Boots of a kind that are short.
 RUNS = 3
-FIRST = "our kernel's first instruction → PID 1"
 TOP_INITCALLS = 12
 # Megabytes of memory between which the least is searched, and in which steps.
 MEMORY_FROM, MEMORY_TO, MEMORY_STEP = 32, 512, 8
@@ -127,10 +126,13 @@ class Bench:
         boots = [Journey.read(self.direct(f"a committed root, {number} of {RUNS}", disk))
                  for number in range(1, RUNS + 1)]
         section = f"Started by QEMU, committed root, our kernel as the root's too (least of {RUNS})"
-        to_first = self.add(section, FIRST, min(boot.first - start for boot in boots))
+        to_first = self.add(section, "our kernel's first instruction → PID 1",
+                            min(boot.first - start for boot in boots))
         to_jump = self.add_steps(section, boots)
-        to_end = self.add(section, "kexec → the root's first process",
-                          min(boot.last - boot.jump for boot in boots))
+        jump = self.jump(self.vmlinuz)
+        self.add(section, "kexec → the root's kernel", jump)
+        self.add(section, "kexec → the root's first process",
+                 min(boot.last - boot.jump for boot in boots))
         self.add(section, "all of it", min(boot.last for boot in boots) - start)
         plain = last_process(self.direct("without the bench's stamp", disk, program=None))
         self.add(section, "all of it, without the bench's stamp (one boot)", plain - start)
@@ -140,12 +142,21 @@ class Bench:
         ]
         padded = self.work / "padded"
         padded.write_bytes(self.vmlinuz.read_bytes() + bytes(PADDING))
-        larger = Journey.read(self.direct("a larger kernel", self.disk(padded)))
+        disk = self.disk(padded)
+        larger = min(boot.jump - boot.first for boot in (
+            Journey.read(self.direct(f"a larger kernel, {number} of {RUNS}", disk))
+            for number in range(1, RUNS + 1)))
         section = "Instructions for each byte of the root's kernel"
-        self.add(section, "to find and load it", (larger.jump - larger.first - to_jump) / PADDING,
-                 "plain")
-        self.add(section, "to jump to it", (larger.last - larger.jump - to_end) / PADDING, "plain")
+        self.add(section, "to find and load it", (larger - to_jump) / PADDING, "plain")
+        self.add(section, "to jump to it, of the room that it unpacks itself in",
+                 jump / room(self.vmlinuz), "plain")
         self.kernel_start(start)
+
+    def jump(self, kernel):
+        """From the last line of our kernel's log to the first instruction of the root's."""
+        disk = self.disk(self.programs.stopper(kernel, "64"))
+        console = self.direct(f"kexec up to {Path(kernel).name}", disk, ends=STOP)
+        return stopped(console) - Journey.read(console).jump
 
     def trial(self):
         """The same with a try to record."""
@@ -238,10 +249,7 @@ class Bench:
                           f"{role} printk.time=1 {STAMPED}")
         console = self.firmware("Tugboot, step by step", self.disk(self.linux, uefi=image))
         journey = Journey.read(console)
-        # The jump is the same whoever started our kernel.
-        disk = self.disk(self.programs.stopper(self.linux, "64"))
-        console = self.direct("up to the root's kernel", disk, ends=STOP)
-        jump = stopped(console) - Journey.read(console).jump
+        jump = self.jump(self.linux)  # the same whoever started our kernel
 
         section = "OVMF, Tugboot, part by part"
         self.add(section, "firmware, file and stub, up to our kernel", ours)

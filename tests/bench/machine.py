@@ -137,6 +137,11 @@ def distribution_kernel():
     return kept, f"{found.group(1)} {version}"
 
 
+def room(kernel):
+    """Bytes that a bzImage wants to unpack itself in: init_size of its header."""
+    return struct.unpack_from("<I", Path(kernel).read_bytes(), 0x260)[0]
+
+
 def ext4_root(work, label, files):
     """A root partition that GRUB 2.06 can read too: without the newest two features of ext4."""
     tree, image = Path(work) / f"{label}.tree", Path(work) / f"{label}.ext4"
