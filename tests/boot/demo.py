@@ -8,9 +8,9 @@ demonstration's first steps by itself and says whether they worked.
 
 import argparse
 import os
+import re
 import shutil
 import sys
-from pathlib import Path
 
 from harness import Guest, GuestError, HarnessError
 from harness.debian import KERNELS, debian_disk
@@ -32,7 +32,7 @@ WELCOME = """
     tugboot slot try B; reboot         then, in B, twice: echo c >/proc/sysrq-trigger
     tugboot slot try B                 or take B's kernel away:
       mount LABEL=tug-rootB /mnt && rm /mnt/boot/vmlinuz-* && umount /mnt; reboot
-    `make run` keeps what you did; `make clean` or `{script} --fresh` starts anew.
+    `make run` keeps what you did; `make clean` throws it away.
 
   Leave with `poweroff`, or at any time with Ctrl-A X.
 """
@@ -59,14 +59,16 @@ def prepare(fresh):
 
 
 def check(where):
-    """Root A up to its login, `tugboot status`, power off."""
+    """The root that is due up to its login, `tugboot status`, power off."""
     guest = Guest(where, memory=1024)
     guest.attach(where / "disk.img")
     guest.boot_firmware()
     try:
         with guest:
             guest.login(timeout=300)
-            print(guest.shell("cat /proc/cmdline"))
+            line = guest.shell("cat /proc/cmdline")
+            slot = re.search(r"tugboot\.slot=(\S+)", line).group(1)
+            print(line)
             print(guest.shell("tugboot status"))
             guest.send("poweroff\n")
             guest.wait_end(120, max_resets=0)
@@ -76,7 +78,7 @@ def check(where):
         print(f"demo: {error}; the console is in {log}, its end:", file=sys.stderr)
         print("\n".join(guest.console.splitlines()[-30:]), file=sys.stderr)
         return 1
-    print("demo: root A came up to its login, answered and powered off")
+    print(f"demo: root {slot} came up to its login, answered and powered off")
     return 0
 
 
@@ -84,6 +86,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fresh", action="store_true", help="throw the disk away first")
     parser.add_argument("--check", action="store_true", help="go through it without a person")
+    parser.add_argument("--kvm", action="store_true", help="with hardware virtualisation")
     arguments = parser.parse_args()
     try:
         where = prepare(arguments.fresh)
@@ -92,9 +95,8 @@ def main():
         return 1
     if arguments.check or not sys.stdin.isatty():
         return check(where)
-    script = Path(sys.argv[0])
-    print(WELCOME.format(disk=where / "disk.img", script=script, **KERNELS), flush=True)
-    command = demo_command(where)
+    print(WELCOME.format(disk=where / "disk.img", **KERNELS), flush=True)
+    command = demo_command(where, arguments.kvm)
     os.execvp(command[0], command)
 
 

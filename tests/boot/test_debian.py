@@ -9,8 +9,6 @@ import pytest
 from harness import INHERITED_EFI, Boot, cmdline
 from harness.debian import debian_disk
 
-MEMORY = 1024
-
 
 @pytest.fixture
 def disk(boot):
@@ -18,9 +16,9 @@ def disk(boot):
     return debian_disk(boot.work / "debian.img")
 
 
-def debian(boot: Boot, disk, **how):
+def debian(boot: Boot, disk, memory):
     """A guest of that disk, with a watchdog that its trials can use."""
-    return boot.guest(disk, firmware=True, memory=MEMORY, watchdog="itco", **how)
+    return boot.guest(disk, firmware=True, memory=memory, watchdog="itco")
 
 
 def check_system(guest, disk, slot, reason, tries):
@@ -42,7 +40,7 @@ def check_system(guest, disk, slot, reason, tries):
 
 def test_debian_roots_start_with_their_own_kernels_and_a_good_trial_is_kept(boot, disk):
     before = disk.env_bytes()
-    with debian(boot, disk) as guest:
+    with debian(boot, disk, memory=1024) as guest:
         guest.login()
         check_system(guest, disk, "A", "normal", "0/2")
         guest.shell("sync")
@@ -60,9 +58,9 @@ def test_debian_roots_start_with_their_own_kernels_and_a_good_trial_is_kept(boot
 
 
 def test_debian_root_whose_kernel_panics_is_given_up(boot, disk):
-    """As the demonstration says to try it: B on trial, broken, and A comes back."""
+    """As the demonstration says to try it: B on trial, broken, and A comes back; in 256 MB."""
     disk.set_env({"resin_root_part": "A", "bootlimit": "1"})
-    with debian(boot, disk) as guest:
+    with debian(boot, disk, memory=256) as guest:
         guest.login()
         guest.shell("tugboot slot try B")
         guest.send("reboot\n")
