@@ -33,7 +33,8 @@ static void fail(const char *how)
 static bool has_argument(char *argv[], const char *prefix, char letter)
 {
 	for (char **arg = argv + 1; *arg; arg++)
-		if (strncmp(*arg, prefix, strlen(prefix)) == 0 && (!letter || strchr(*arg + strlen(prefix), letter)))
+		if (strncmp(*arg, prefix, strlen(prefix)) == 0 &&
+		    (!letter || strchr(*arg + strlen(prefix), letter)))
 			return true;
 	return false;
 }

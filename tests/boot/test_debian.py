@@ -35,7 +35,7 @@ def check_system(guest, disk, slot, reason, tries):
     guest.shell("modprobe dummy")
     assert guest.shell("systemctl is-system-running --wait", timeout=180) == "running"
     status = guest.shell("tugboot status")
-    assert re.search(rf"^Running:\s+slot {slot}$", status, re.MULTILINE), status
+    assert re.search(rf"^Running:\s+slot {slot}(,|$)", status, re.MULTILINE), status
 
 
 def test_debian_roots_start_with_their_own_kernels_and_a_good_trial_is_kept(boot, disk):

@@ -221,7 +221,7 @@ static void what_is_no_pe32plus_file_is_told_apart(void **state)
 		{PE_AT + 2, 1},
 		{PE_AT + 3, 1},
 		{PE_AT + 24, 0x07},
-		{PE_AT + 25, 0x01},
+		{PE_AT + 25, 0x03},
 		/* The optional header is too small to be one. */
 		{PE_AT + 20, 111},
 	};
@@ -234,6 +234,11 @@ static void what_is_no_pe32plus_file_is_told_apart(void **state)
 		file[damages[i].at] = damages[i].byte;
 		assert_int_equal(locate(), -EBADMSG);
 	}
+	/* PE32, of a machine of 32 bits, is a whole file for another machine. */
+	given_pe();
+	add(".linux", 10, DATA_AT);
+	file[PE_AT + 25] = 0x01;
+	assert_int_equal(locate(), -ENOTSUP);
 	given_pe();
 	put16(PE_AT + 20, 112);
 	assert_int_equal(locate(), -ENOEXEC);
