@@ -12,9 +12,10 @@ from harness.tools import BUILD
 LAST_LINES = 40
 LOGS = BUILD / "test-logs"
 
-# A kernel counts ticks of the emulated timer while it counts its own instructions; where the host lets
-# QEMU's timer wait meanwhile, it takes the timer for broken and panics. This is the host's doing, and
-# tells nothing of what is tested: such a test is run again, and LOGS/run-again says which.
+# A kernel counts ticks of the emulated timer while it counts its own instructions; where the host
+# lets QEMU's timer wait meanwhile, it takes the timer for broken and panics. This is the host's
+# doing, and tells nothing of what is tested: such a test is run again, and LOGS/run-again says
+# which.
 LOST_TICKS = "IO-APIC + timer doesn't work!"
 RUNS_MAX = 4
 
