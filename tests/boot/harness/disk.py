@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .images import DIRECTORY, Link
-from .tools import HarnessError, copy_sparse_into, run
+from .tools import HarnessError, copy_sparse, run
 
 SECTOR = 512
 MB = 1 << 20
@@ -108,7 +108,7 @@ class Disk:
 
     def _write_filesystem(self, part):
         if part.image:
-            self._copy_in(part, part.image)
+            self.copy_in(part.name, part.image)
             return
         if part.fs == "raw":
             return
@@ -120,18 +120,28 @@ class Disk:
             if part.fs != "vfat":
                 _fill(tree, part.files)
             _make(part, tree, made)
-            self._copy_in(part, made)
+            self.copy_in(part.name, made)
             if part.fs == "vfat":
                 for path, content in part.files.items():
                     self.write(part.name, path, content)
         finally:
             shutil.rmtree(work)
 
-    def _copy_in(self, part, source):
+    # Whole partitions.
+
+    def copy_in(self, name, source):
+        """Writes a filesystem image over a partition; not where the image has holes."""
+        part = self[name]
         if Path(source).stat().st_size > part.size * MB:
-            raise HarnessError(f"partition {part.name}: {source} does not fit in {part.size} MiB")
-        with open(source, "rb") as src, open(self.path, "r+b") as dst:
-            copy_sparse_into(src, dst, part.start)
+            raise HarnessError(f"partition {name}: {source} does not fit in {part.size} MiB")
+        copy_sparse(source, self.path, 0, part.start)
+
+    def copy_out(self, name, target):
+        """Makes a file of a partition."""
+        part = self[name]
+        with open(target, "wb") as made:
+            made.truncate(part.size * MB)
+        copy_sparse(self.path, target, part.start, 0, part.size * MB)
 
     # Files on partitions, before and after a boot: FAT by mtools, ext4 (reading only) by debugfs.
 

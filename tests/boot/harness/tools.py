@@ -18,8 +18,9 @@ class HarnessError(Exception):
     """The harness itself could not do its work: no verdict on what is tested."""
 
 
-def run(*command, input=None):  # pylint: disable=redefined-builtin
-    """Runs a program to its end and returns what it printed; its error output is in the failure."""
+def run(*command, input=None, good=(0,)):  # pylint: disable=redefined-builtin
+    """Runs a program to its end and returns what it printed; its error output is in the failure.
+    `good` are the statuses that are none."""
     if shutil.which(command[0]) is None:
         raise HarnessError(f"{command[0]} is not installed")
     done = subprocess.run(
@@ -30,7 +31,7 @@ def run(*command, input=None):  # pylint: disable=redefined-builtin
         stderr=subprocess.PIPE,
         check=False,
     )
-    if done.returncode != 0:
+    if done.returncode not in good:
         line = " ".join(str(part) for part in command)
         raise HarnessError(f"`{line}` ended with {done.returncode}:\n{done.stderr}{done.stdout}")
     return done.stdout
@@ -55,20 +56,21 @@ def artifact(name):
     return path
 
 
-def copy_sparse_into(src, dst, offset):
-    """Copies one open file into another at an offset; what dst has where src has holes stays."""
-    end = os.fstat(src.fileno()).st_size
-    position = 0
-    while position < end:
-        try:
-            start = os.lseek(src.fileno(), position, os.SEEK_DATA)
-        except OSError:  # ENXIO: only a hole is left
-            return
-        position = os.lseek(src.fileno(), start, os.SEEK_HOLE)
-        src.seek(start)
-        dst.seek(offset + start)
-        left = position - start
-        while left:
-            data = src.read(min(left, 1 << 20))
-            dst.write(data)
-            left -= len(data)
+def copy_sparse(source, target, source_at=0, target_at=0, size=None):
+    """Copies a range of a file (to its end, when no size is given) into another that exists. What
+    the target has where the source has holes stays."""
+    with open(source, "rb") as src, open(target, "r+b") as dst:
+        position = source_at
+        end = position + size if size is not None else os.fstat(src.fileno()).st_size
+        while position < end:
+            try:
+                start = os.lseek(src.fileno(), position, os.SEEK_DATA)
+            except OSError:  # ENXIO: only a hole is left
+                return
+            position = min(os.lseek(src.fileno(), start, os.SEEK_HOLE), end)
+            src.seek(start)
+            dst.seek(target_at + start - source_at)
+            while start < position:
+                data = src.read(min(position - start, 1 << 20))
+                dst.write(data)
+                start += len(data)
