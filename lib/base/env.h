@@ -23,14 +23,37 @@
 #define ENV_ROLLBACK "tugboot_rollback"
 /* Ours: reboots in a row after which nothing could be started; the wait doubles with each. */
 #define ENV_BACKOFF "tugboot_backoff"
+/* Ours: `clean` from a shutdown in good order until the next start: that try did not fail. */
+#define ENV_ENDED "tugboot_ended"
+/* Ours: tries in a row that ended without a failure and without success: power cuts and clean
+ * reboots. They cost no try, up to ENV_SPARED_MAX. */
+#define ENV_SPARED "tugboot_spared"
+/* Ours: how often the committed root failed, `<times>:<unix time>:<evidence>`; evidence names the
+ * panic record that was counted last, so that none counts twice, or is `watchdog`. */
+#define ENV_FAILURES "tugboot_failures"
+/* Ours: slot that is not to be started while another one can be: an update is being written to it,
+ * or somebody called it bad. */
+#define ENV_BAD "tugboot_bad"
+/* Ours: lowest VERSION_ID (os-release(5)) of a root that is started while another can be. */
+#define ENV_FLOOR "tugboot_floor"
+/* SWUpdate's: 0 nothing, 1 installed, 2 testing, 3 failed (SWUpdate, "Update state"). Only ever
+ * changed from 1 or 2 to 3, by a rollback. */
+#define ENV_USTATE "ustate"
 
 #define ENV_LIMIT_DEFAULT 2u
 /* Larger limits and counts are taken as this one, so that trials end. */
 #define ENV_LIMIT_MAX 99u
 
+/* Tries that may be spared in a row: a trial that never comes to a verdict ends, too. */
+#define ENV_SPARED_MAX 10u
+/* Failures of a committed root that are further apart than this, in seconds of a clock that is
+ * set, have nothing to do with each other. */
+#define ENV_FAILURES_APART (24 * 60 * 60)
+
 #define ENV_NAME_MAX 64
 #define ENV_VALUE_MAX 1024
-#define ENV_EDITS_MAX 8
+#define ENV_EDITS_MAX 12
+#define ENV_EVIDENCE_MAX 40
 
 /* What resin_root_part says. */
 enum env_root_kind {
@@ -49,6 +72,16 @@ struct boot_env {
 	unsigned limit;	     /* tries allowed, 1..ENV_LIMIT_MAX */
 	bool count_always;
 	unsigned backoff;
+	bool ended_clean;
+	unsigned spared;
+	struct {
+		unsigned times;
+		long long when; /* Unix time; 0: not known */
+		char evidence[ENV_EVIDENCE_MAX];
+	} failures;
+	char bad;	    /* 'A', 'B' or 0 */
+	bool ustate_open;   /* ustate is 1 or 2 */
+	bool root_by_index; /* resin_root_part is to be written as an index */
 	bool damaged; /* a key above held text that had to be replaced by a default */
 };
 

@@ -9,7 +9,8 @@
  * When that write fails the bootloader sets found.read_only and asks again.
  *
  * P is the slot that resin_root_part names (A when it names none), O the other one. "usable": its
- * partition is there and nothing has refused it in this boot.
+ * partition is there, nothing has refused it in this boot, and it is not doubtful. A slot is
+ * doubtful when tugboot_bad names it or its version is below tugboot_floor.
  *
  *   upgrade_  tries   environment  P       O       start     reason    writes
  *   available left    writable     usable  usable
@@ -25,9 +26,22 @@
  *   1         yes     yes          no      yes     O         rollback  O committed, count 0, cause
  *   1         yes     no           no      yes     O         fallback  nothing
  *   -         -       -            no      no      recovery  recovery  nothing; when there is one
+ *   -         -       -            no      no      doubtful  fallback  nothing; P before O
  *   -         -       -            no      no      nothing   none      back-off + 1, then reboot
  *
- * With tugboot_count=always a committed root (upgrade_available 0) is counted too:
+ * How the last start ended (found.last) moves the counters, in the same write:
+ *
+ *   clean, power-cut  A try that ended so is spared: the one that starts now takes its number, and
+ *                     `spared` is counted instead. After ENV_SPARED_MAX of them in a row tries
+ *                     count again, so that a trial ends in any case.
+ *   watchdog, panic   A committed root has failed. It is started again, and the failure counted,
+ *                     until it has failed as often as a trial may; then O is committed in its
+ *                     place, with cause `failed`, if O is usable. Failures more than a day apart do
+ *                     not add up, and a root that is called good starts from 0.
+ *   unknown           Nothing: a try counts, a committed root is taken to have come up.
+ *
+ * With tugboot_count=always a committed root (upgrade_available 0) is counted as on trial, for
+ * hardware that says nothing of a failure:
  *
  *   tries left, writable, P usable                 P         normal    count + 1
  *   none left,  writable, O usable                 O         rollback  O committed, count 1, cause
@@ -60,12 +74,25 @@ enum slot_cause {
 	SLOT_CAUSE_MISSING,   /* it has no partition on this disk */
 	SLOT_CAUSE_REFUSED,   /* its kernel is missing or was refused in this boot */
 	SLOT_CAUSE_READ_ONLY, /* its try cannot be recorded */
+	SLOT_CAUSE_FAILED,    /* committed, it failed as often as a trial may */
+	SLOT_CAUSE_BAD,	      /* tugboot_bad names it */
+	SLOT_CAUSE_FLOOR,     /* its version is below tugboot_floor */
+};
+
+/* How the system that was started last came to its end, as far as anything tells. */
+enum slot_last {
+	SLOT_LAST_UNKNOWN,
+	SLOT_LAST_CLEAN,    /* its shutdown said so (tugboot_ended) */
+	SLOT_LAST_POWER,    /* the power was gone: memory that outlives a reset is empty */
+	SLOT_LAST_WATCHDOG, /* the watchdog's status says that it fired */
+	SLOT_LAST_PANIC,    /* the kernel left a panic record that nobody has counted yet */
 };
 
 struct slot_found {
 	struct {
 		bool present;
 		bool refused;
+		bool below_floor;
 		unsigned index; /* partition number; 0 when not known */
 	} slot[SLOT_COUNT];	/* A, B */
 	struct {
@@ -73,6 +100,9 @@ struct slot_found {
 		bool refused;
 	} recovery;
 	bool read_only; /* the environment cannot be written, or was not found */
+	enum slot_last last;
+	char evidence[ENV_EVIDENCE_MAX]; /* of SLOT_LAST_PANIC: the record's name; no `:` in it */
+	long long now;			 /* Unix time, 0 when the clock is not set */
 };
 
 struct slot_decision {
@@ -92,11 +122,30 @@ struct slot_decision slot_decide(const struct boot_env *env, const struct slot_f
 /* As they stand on the command line and in the log; constant strings. */
 const char *slot_reason_name(enum slot_reason reason);
 const char *slot_cause_name(enum slot_cause cause);
+const char *slot_last_name(enum slot_last last);
 
-/* The edits of the `tugboot slot` verbs, the same for every agent and updater. */
-struct env_edits slot_edits_try(char slot); /* put on trial: root, trial, count 0 in one write */
-struct env_edits slot_edits_good(char running); /* commit the running slot */
-struct env_edits slot_edits_switch(char slot);	/* commit a slot without a trial */
+/*
+ * The edits of what a running system may decide, the same for every agent and updater; each is one
+ * write. They name a slot in the form that the environment uses (letter or partition index).
+ */
+/* Put on trial: root, trial, count 0. */
+struct env_edits slot_edits_try(const struct boot_env *env, const struct slot_found *found,
+				char slot);
+/* Commit the running slot, its trial succeeded. */
+struct env_edits slot_edits_good(const struct boot_env *env, const struct slot_found *found,
+				 char running);
+/* Commit a slot without a trial. */
+struct env_edits slot_edits_switch(const struct boot_env *env, const struct slot_found *found,
+				   char slot);
+/* Call a slot bad: it is not started while another can be. When it is the one that the environment
+ * names, the other one is committed in its place. */
+struct env_edits slot_edits_bad(const struct boot_env *env, const struct slot_found *found,
+				char slot);
+/* A shutdown in good order of a system whose try is open. */
+struct env_edits slot_edits_ended(void);
+
+/* Does the end of the running system have to be recorded? Only while its tries are counted. */
+bool slot_is_counted(const struct boot_env *env);
 
 static inline unsigned slot_index(char slot)
 {
