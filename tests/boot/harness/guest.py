@@ -17,6 +17,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from . import writelog
 from .tools import HarnessError
 
 OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
@@ -106,16 +107,21 @@ class Guest:
 
     # What it is made of, before start().
 
-    def attach(self, disk, kind="virtio", late=False, boot=None):
-        """Adds a disk; with `late` it is known to QEMU but plugged in by `plug()`."""
+    def attach(self, disk, kind="virtio", late=False, boot=None, log=None):
+        """Adds a disk; with `late` it is known to QEMU but plugged in by `plug()`. Every write to
+        it is logged in the file `log`, if one is named, for writelog.read()."""
         name = f"disk{self._disks}"
         self._disks += 1
         for controller in CONTROLLERS.get(kind, ()):
             if controller not in self._controllers:
                 self._controllers.append(controller)
                 self._arguments += ["-device", controller]
-        drive = f"if=none,id={name},format=raw,cache=unsafe,file={getattr(disk, 'path', disk)}"
-        self._arguments += ["-drive", drive]
+        path = getattr(disk, "path", disk)
+        if log:
+            self._arguments += ["-blockdev", writelog.blockdev(name, path, log)]
+        else:
+            drive = f"if=none,id={name},format=raw,cache=unsafe,file={path}"
+            self._arguments += ["-drive", drive]
         device = DEVICES[kind].format(id=name)
         if late:
             self._late[name] = device
