@@ -94,7 +94,7 @@ enum result cmd_slot_try(const struct options *options, char **args)
 		result = check_present(options, &place, slot);
 	if (result != RESULT_OK)
 		return result;
-	edits = slot_edits_try(slot);
+	edits = slot_edits_try(&place.env, &place.found, slot);
 	result = place_apply(&place, &edits);
 	if (result == RESULT_OK)
 		printf("Slot %c is tried at the next boot, %u %s; then 'tugboot slot good' from %c "
@@ -144,7 +144,8 @@ static enum result choose_good(const struct options *options, const struct situa
 /* Is there a trial, or another count, that a good boot ends? */
 static bool is_pending(const struct boot_env *env)
 {
-	return env->trial || env->backoff > 0 || (env->count_always && env->count > 0);
+	return env->trial || env->backoff > 0 || env->failures.times > 0 || env->ended_clean ||
+	       env->bad || (env->count_always && env->count > 0);
 }
 
 enum result cmd_slot_good(const struct options *options, char **args)
@@ -165,7 +166,7 @@ enum result cmd_slot_good(const struct options *options, char **args)
 		printf("Slot %c is not on trial: nothing to do.\n", slot);
 		return RESULT_OK;
 	}
-	edits = slot_edits_good(slot);
+	edits = slot_edits_good(&place.env, &place.found, slot);
 	result = place_apply(&place, &edits);
 	if (result == RESULT_OK)
 		printf(s.env->trial ? "Slot %c is kept: its trial has succeeded.\n"
@@ -189,7 +190,7 @@ enum result cmd_slot_switch(const struct options *options, char **args)
 		result = check_present(options, &place, slot);
 	if (result != RESULT_OK)
 		return result;
-	edits = slot_edits_switch(slot);
+	edits = slot_edits_switch(&place.env, &place.found, slot);
 	result = place_apply(&place, &edits);
 	if (result == RESULT_OK)
 		printf("Slot %c is used from the next boot on, without a trial: if it fails, "

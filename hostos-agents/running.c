@@ -92,7 +92,7 @@ bool rollback_parse(const char *text, struct rollback *ret_rollback)
 	if ((text[0] != 'A' && text[0] != 'B') || text[1] != ':')
 		return false;
 	text += 2;
-	for (enum slot_cause i = SLOT_CAUSE_TRIES; i <= SLOT_CAUSE_READ_ONLY; i++) {
+	for (enum slot_cause i = SLOT_CAUSE_TRIES; i <= SLOT_CAUSE_FLOOR; i++) {
 		const char *rest = startswith(text, slot_cause_name(i));
 
 		if (!rest || *rest != ':')

@@ -30,6 +30,12 @@ static const char *cause_words(enum slot_cause cause)
 		return "it has no kernel that could be started";
 	case SLOT_CAUSE_READ_ONLY:
 		return "its try cannot be recorded";
+	case SLOT_CAUSE_FAILED:
+		return "it failed again and again";
+	case SLOT_CAUSE_BAD:
+		return "it was called bad";
+	case SLOT_CAUSE_FLOOR:
+		return "its version is below tugboot_floor";
 	default:
 		return "it is not known why";
 	}

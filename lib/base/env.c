@@ -6,6 +6,7 @@
 #include "env.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +98,20 @@ static void decode_root(const char *value, struct boot_env *env)
 	env->damaged = true;
 }
 
+/* `<times>:<unix time>:<evidence>`; text that is not that means no failure. */
+static void decode_failures(char *value, struct boot_env *env)
+{
+	char *times = strsep(&value, ":"), *when = strsep(&value, ":");
+	unsigned n, seconds;
+
+	if (!value || !parse_number(times, 10, ENV_LIMIT_MAX, &n) ||
+	    !parse_number(when, 10, UINT_MAX / 2, &seconds) || strlen(value) >= ENV_EVIDENCE_MAX)
+		return;
+	env->failures.times = n;
+	env->failures.when = seconds;
+	strcpy(env->failures.evidence, value);
+}
+
 void boot_env_decode(env_get_fn get, const void *source, struct boot_env *ret_env)
 {
 	struct boot_env env = {.limit = ENV_LIMIT_DEFAULT};
@@ -130,6 +145,25 @@ void boot_env_decode(env_get_fn get, const void *source, struct boot_env *ret_en
 	if (value)
 		(void)parse_number(value, 10, ENV_LIMIT_MAX, &env.backoff); /* else no wait yet */
 
+	value = lookup(get, source, ENV_ENDED, buf, sizeof(buf), &env.damaged);
+	env.ended_clean = value && streq(value, "clean");
+
+	value = lookup(get, source, ENV_SPARED, buf, sizeof(buf), &env.damaged);
+	if (value && !parse_number(value, 10, ENV_LIMIT_MAX, &env.spared))
+		env.spared = ENV_LIMIT_MAX; /* nobody knows how many: none is spared any more */
+
+	value = lookup(get, source, ENV_FAILURES, buf, sizeof(buf), &env.damaged);
+	if (value)
+		decode_failures(value, &env);
+
+	value = lookup(get, source, ENV_BAD, buf, sizeof(buf), &env.damaged);
+	if (value && (streq(value, "A") || streq(value, "B")))
+		env.bad = value[0];
+
+	value = lookup(get, source, ENV_USTATE, buf, sizeof(buf), &env.damaged);
+	env.ustate_open = value && (streq(value, "1") || streq(value, "2"));
+
+	env.root_by_index = env.root_kind == ENV_ROOT_INDEX;
 	*ret_env = env;
 }
 

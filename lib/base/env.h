@@ -82,7 +82,7 @@ struct boot_env {
 	char bad;	    /* 'A', 'B' or 0 */
 	bool ustate_open;   /* ustate is 1 or 2 */
 	bool root_by_index; /* resin_root_part is to be written as an index */
-	bool damaged; /* a key above held text that had to be replaced by a default */
+	bool damaged;	    /* a key above held text that had to be replaced by a default */
 };
 
 /* Looks a key up: copies its value to buf, returns its length or a negative errno. */

@@ -10,7 +10,9 @@
  *
  * P is the slot that resin_root_part names (A when it names none), O the other one. "usable": its
  * partition is there, nothing has refused it in this boot, and it is not doubtful. A slot is
- * doubtful when tugboot_bad names it or its version is below tugboot_floor.
+ * doubtful when tugboot_bad names it or its version is below tugboot_floor. (For O in place of a P
+ * whose tries are used up, or that has failed too often, a tugboot_bad is forgotten: bad is better
+ * than that.)
  *
  *   upgrade_  tries   environment  P       O       start     reason    writes
  *   available left    writable     usable  usable
@@ -36,7 +38,7 @@
  *                     count again, so that a trial ends in any case.
  *   watchdog, panic   A committed root has failed. It is started again, and the failure counted,
  *                     until it has failed as often as a trial may; then O is committed in its
- *                     place, with cause `failed`, if O is usable. Failures more than a day apart do
+ *                     place, with cause `failed`. Failures more than a day apart do
  *                     not add up, and a root that is called good starts from 0.
  *   unknown           Nothing: a try counts, a committed root is taken to have come up.
  *
@@ -99,9 +101,9 @@ struct slot_found {
 		bool present;
 		bool refused;
 	} recovery;
-	bool read_only; /* the environment cannot be written, or was not found */
-	enum slot_last last;
-	char evidence[ENV_EVIDENCE_MAX]; /* of SLOT_LAST_PANIC: the record's name; no `:` in it */
+	bool read_only;			 /* the environment cannot be written, or was not found */
+	enum slot_last last;		 /* unknown, power-cut or watchdog */
+	char evidence[ENV_EVIDENCE_MAX]; /* name of a panic record, without `:`; empty: none */
 	long long now;			 /* Unix time, 0 when the clock is not set */
 };
 
@@ -118,6 +120,9 @@ struct slot_decision {
 char slot_named(const struct boot_env *env, const struct slot_found *found, bool *ret_named);
 
 struct slot_decision slot_decide(const struct boot_env *env, const struct slot_found *found);
+
+/* How the last start ended, all that is known taken together. */
+enum slot_last slot_last(const struct boot_env *env, const struct slot_found *found);
 
 /* As they stand on the command line and in the log; constant strings. */
 const char *slot_reason_name(enum slot_reason reason);

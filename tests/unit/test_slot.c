@@ -231,17 +231,21 @@ static void root_that_names_no_slot_means_a(void **state)
 static void slot_verbs_write_all_that_belongs_together(void **state)
 {
 	struct texts texts = env_of("A", "0", "2", "3", "always");
-	struct env_edits edits = slot_edits_try('B');
+	const struct slot_found found = found_of(OK, OK, NONE, false);
+	struct boot_env env = decode(&texts);
+	struct env_edits edits = slot_edits_try(&env, &found, 'B');
 
 	(void)state;
 	apply(&texts, &edits);
 	assert_memory_equal(&texts, &(struct texts[]){env_of("B", "1", "0", "3", "always")},
 			    sizeof(texts));
-	edits = slot_edits_good('B');
+	env = decode(&texts);
+	edits = slot_edits_good(&env, &found, 'B');
 	apply(&texts, &edits);
 	assert_memory_equal(&texts, &(struct texts[]){env_of("B", "0", "0", "3", "always")},
 			    sizeof(texts));
-	edits = slot_edits_switch('A');
+	env = decode(&texts);
+	edits = slot_edits_switch(&env, &found, 'A');
 	apply(&texts, &edits);
 	assert_memory_equal(&texts, &(struct texts[]){env_of("A", "0", "0", "3", "always")},
 			    sizeof(texts));
@@ -471,7 +475,9 @@ static void visit_after(struct walk *walk, const struct texts *now, struct env_e
 /* Every state that follows from one: cuts, crashes, and what the running system may write. */
 static void step(struct walk *walk, const struct world *world, struct texts now)
 {
+	const struct slot_found found = found_of(OK, OK, NONE, false);
 	struct boot_end end = play_boot(world, &now);
+	struct boot_env env;
 
 	check_boot(world, &now, &end);
 	check_reaches_healthy(world, &now);
@@ -480,9 +486,10 @@ static void step(struct walk *walk, const struct world *world, struct texts now)
 		return;
 	if (end.d.slot == 'R')
 		return;
-	visit_after(walk, &end.after, slot_edits_good(end.d.slot));
-	visit_after(walk, &end.after, slot_edits_try(slot_other(end.d.slot)));
-	visit_after(walk, &end.after, slot_edits_switch(slot_other(end.d.slot)));
+	env = decode(&end.after);
+	visit_after(walk, &end.after, slot_edits_good(&env, &found, end.d.slot));
+	visit_after(walk, &end.after, slot_edits_try(&env, &found, slot_other(end.d.slot)));
+	visit_after(walk, &end.after, slot_edits_switch(&env, &found, slot_other(end.d.slot)));
 }
 
 static void rules_hold_in_every_reachable_state(void **state)
