@@ -6,20 +6,32 @@
  * It runs as /init of an initrd (it finds and mounts root= by itself, as any initrd would), and as
  * /sbin/init of a root that Tugboot's OS role has switched to.
  *
- * What to do: `probe=` on the command line, else the file /etc/probe in the root; a list of words
- * separated by commas: poweroff (also when there is nothing), reboot, panic, hang, sleep (3 s),
- * status and good (the `tugboot` command; as /init with --boot, since it has no root to look from).
+ * What to do: `probe=` on the command line, else the file /etc/probe in the root; a list separated
+ * by commas:
+ *
+ *	poweroff	also when there is nothing left to do
+ *	reboot, panic, hang
+ *	sleep		3 s
+ *	eat		all memory
+ *	watchdog N	leave the hardware watchdog running, with N seconds
+ *	pstore		say which records of earlier kernels there are
+ *	tugboot ...	the command under test, with these arguments; as /init with --boot, since it
+ *			has no root to look from. `status` and `good` are short for two of them.
+ *	ask		say so, read such a list from the console, do it, again and again
  *
  * Trusts the tests, which write everything that it reads.
  */
 #include <blkid/blkid.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/watchdog.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -193,9 +205,11 @@ static bool mount_boot(void)
 }
 
 /* Runs the command under test; its own lines go to the console. */
-static void tugboot(const char *verb, const char *what)
+static void tugboot(char *arguments)
 {
-	const char *argv[6] = {"tugboot"};
+	const char *argv[16] = {"tugboot"};
+	const char *verb;
+	char *rest = NULL;
 	size_t n = 1;
 	int status;
 	pid_t pid;
@@ -206,8 +220,9 @@ static void tugboot(const char *verb, const char *what)
 		argv[n++] = "--boot";
 		argv[n++] = "/boot";
 	}
-	argv[n++] = verb;
-	argv[n++] = what;
+	verb = strtok_r(arguments, " ", &rest);
+	for (const char *word = verb; word && n < 15; word = strtok_r(NULL, " ", &rest))
+		argv[n++] = word;
 	pid = fork();
 	if (pid == 0) {
 		execv("/usr/bin/tugboot", (char *const *)(uintptr_t)argv);
@@ -221,12 +236,75 @@ static void tugboot(const char *verb, const char *what)
 		(void)umount("/boot");
 }
 
-static void act(const char *word)
+/* Nobody serves it from now on. */
+static void start_watchdog(int seconds)
+{
+	int fd = open("/dev/watchdog", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, WDIOC_SETTIMEOUT, &seconds) < 0)
+		say("PROBE watchdog=none errno=%d", errno);
+}
+
+static void say_pstore(void)
+{
+	struct dirent *entry;
+	DIR *dir;
+
+	(void)mount("pstore", "/sys/fs/pstore", "pstore", 0, NULL);
+	dir = opendir("/sys/fs/pstore");
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			say("PROBE pstore=%s", entry->d_name);
+	if (dir)
+		(void)closedir(dir);
+}
+
+static void eat(void)
+{
+	for (;;) {
+		char *page = malloc(1 << 20);
+
+		if (page)
+			memset(page, 1, 1 << 20);
+	}
+}
+
+static void act_all(char *list);
+
+/* Does what is typed on the console until that ends the system. */
+static void ask(void)
+{
+	char line[512];
+
+	for (;;) {
+		ssize_t n;
+
+		say("PROBE ask");
+		n = read(STDIN_FILENO, line, sizeof(line) - 1);
+		if (n <= 0)
+			return;
+		line[n] = '\0';
+		line[strcspn(line, "\r\n")] = '\0';
+		act_all(line);
+	}
+}
+
+static void act(char *word)
 {
 	if (strcmp(word, "status") == 0)
-		tugboot("status", NULL);
+		tugboot((char[]){"status"});
 	else if (strcmp(word, "good") == 0)
-		tugboot("slot", "good");
+		tugboot((char[]){"slot good"});
+	else if (strncmp(word, "tugboot ", 8) == 0)
+		tugboot(word + 8);
+	else if (strncmp(word, "watchdog ", 9) == 0)
+		start_watchdog(atoi(word + 9));
+	else if (strcmp(word, "pstore") == 0)
+		say_pstore();
+	else if (strcmp(word, "ask") == 0)
+		ask();
+	else if (strcmp(word, "eat") == 0)
+		eat();
 	else if (strcmp(word, "sleep") == 0)
 		(void)sleep(3);
 	else if (strcmp(word, "hang") == 0)
@@ -240,6 +318,16 @@ static void act(const char *word)
 		(void)reboot(RB_POWER_OFF);
 	else
 		say("PROBE unknown=%s", word);
+}
+
+static void act_all(char *list)
+{
+	char *rest = NULL;
+
+	for (char *word = strtok_r(list, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
+		act(word);
+		sync();
+	}
 }
 
 int main(int argc, char *argv[])
@@ -272,9 +360,7 @@ int main(int argc, char *argv[])
 		read_text(initrd ? "/sysroot/etc/probe" : "/etc/probe", actions, sizeof(actions));
 	say("PROBE end=%s", actions);
 	sync();
-	for (char *word = strtok(actions, ","); word; word = strtok(NULL, ","))
-		act(word);
-	sync();
+	act_all(actions);
 	(void)reboot(RB_POWER_OFF);
 	return 1;
 }

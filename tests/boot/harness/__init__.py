@@ -22,13 +22,13 @@ from pathlib import Path
 
 from . import images
 from .disk import Disk, Partition
-from .guest import Guest, GuestError
+from .guest import Fault, Guest, GuestError
 from .tools import HarnessError, artifact
 
 __all__ = [
-    "APPEND", "Boot", "Disk", "Guest", "GuestError", "HarnessError", "INHERITED",
-    "INHERITED_EFI", "INITRD", "LINUX", "Partition", "Run", "Start", "artifact", "bls_entry",
-    "builtin_cmdline", "cmdline", "images", "part", "root",
+    "APPEND", "ASKS", "Boot", "Disk", "Fault", "Guest", "GuestError", "HarnessError", "INHERITED",
+    "INHERITED_EFI", "INITRD", "LINUX", "Partition", "RAMOOPS", "Run", "Start", "artifact",
+    "bls_entry", "builtin_cmdline", "cmdline", "images", "part", "root",
 ]
 
 # What Tugboot is started with when QEMU starts it: as in tugboot.efi, without the screen. The other
@@ -37,6 +37,14 @@ __all__ = [
 INHERITED = "console=ttyS0,115200 no_timer_check"
 APPEND = f"tugboot.boot {INHERITED}"
 INHERITED_EFI = "console=tty0 console=ttyS0,115200"
+
+# A megabyte of memory that no kernel uses but for what the next one shall know: it outlives a reset.
+# Both kernels are told of it, since the root's inherits this.
+RAMOOPS = ("memmap=1M$0x10000000 ramoops.mem_address=0x10000000 ramoops.mem_size=0x100000 "
+           "ramoops.record_size=0x8000 ramoops.pmsg_size=0x4000 ramoops.ecc=1")
+
+# What a probe that is told to `ask` says when it waits for what to do.
+ASKS = "^PROBE ask$"
 
 # Where a loader entry's files are: names that no search by conventional names would find.
 LINUX, INITRD = "/boot/probe/linux", "/boot/probe/initrd"
@@ -250,12 +258,13 @@ class Boot:
         return disk
 
     def guest(self, *disks, kind="virtio", firmware=False, memory=512, watchdog=None, append="",
-              role="tugboot.boot", kernel=None, initrd=None):
-        """A guest with these disks, not started; for tests that talk to it while it runs."""
+              role="tugboot.boot", kernel=None, initrd=None, **how):
+        """A guest with these disks, not started; for tests that talk to it while it runs. What else
+        is said is for the first disk: see Guest.attach()."""
         guest = Guest(self.work, memory)
         self.guests.append(guest)
         for number, disk in enumerate(disks):
-            guest.attach(disk, kind, boot=number if firmware else None)
+            guest.attach(disk, kind, boot=number if firmware else None, **({} if number else how))
         if firmware:
             guest.boot_firmware()
         else:

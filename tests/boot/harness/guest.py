@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import writelog
@@ -53,6 +54,27 @@ WATCHDOGS = {
     "i6300esb": ("pc", ["-device", "i6300esb", "-action", "watchdog=reset"]),
     "itco": ("q35", ["-global", "ICH9-LPC.noreboot=false", "-action", "watchdog=reset"]),
 }
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The disk answers requests of a kind (read, write, flush) with an error, every time: those
+    that touch this sector of 512 bytes, or all."""
+
+    kind: str
+    sector: int | None = None
+
+
+def _faulty(name, path, faults):
+    """The value of -blockdev for a raw disk with faults (QEMU's blkdebug)."""
+    value = f"driver=blkdebug,node-name={name},image.driver=file,image.filename={path}"
+    value += ",image.cache.no-flush=on"
+    for number, fault in enumerate(faults):
+        rule = {"event": "none", "iotype": fault.kind, "errno": 5}  # EIO
+        if fault.sector is not None:
+            rule["sector"] = fault.sector
+        value += "".join(f",inject-error.{number}.{key}={of}" for key, of in rule.items())
+    return value
 
 
 def _firmware(variables):
@@ -107,9 +129,11 @@ class Guest:
 
     # What it is made of, before start().
 
-    def attach(self, disk, kind="virtio", late=False, boot=None, log=None):
+    def attach(self, disk, kind="virtio", late=False, boot=None, log=None, readonly=False,
+               faults=()):
         """Adds a disk; with `late` it is known to QEMU but plugged in by `plug()`. Every write to
-        it is logged in the file `log`, if one is named, for writelog.read()."""
+        it is logged in the file `log`, if one is named, for writelog.read(). `readonly`: the guest
+        is told that it cannot be written. `faults`: requests that fail, each a Fault."""
         name = f"disk{self._disks}"
         self._disks += 1
         for controller in CONTROLLERS.get(kind, ()):
@@ -119,9 +143,11 @@ class Guest:
         path = getattr(disk, "path", disk)
         if log:
             self._arguments += ["-blockdev", writelog.blockdev(name, path, log)]
+        elif faults:
+            self._arguments += ["-blockdev", _faulty(name, path, faults)]
         else:
             drive = f"if=none,id={name},format=raw,cache=unsafe,file={path}"
-            self._arguments += ["-drive", drive]
+            self._arguments += ["-drive", drive + (",readonly=on" if readonly else "")]
         device = DEVICES[kind].format(id=name)
         if late:
             self._late[name] = device
@@ -246,6 +272,11 @@ class Guest:
         """Reads a 16-bit input/output port of the machine."""
         line = self._command("human-monitor-command", **{"command-line": f"i/h {address:#x}"})
         return int(line.split("=")[1], 16)
+
+    def reset(self):
+        """Presses the reset button: memory keeps what it holds. Pulling the plug is stop(), and
+        another guest with the same disk."""
+        self._command("system_reset")
 
     def pause(self, seconds):
         """Lets the guest run for a while."""
