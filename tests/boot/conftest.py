@@ -69,3 +69,11 @@ def pytest_runtest_makereport(item, call):
     path.write_text(text, encoding="utf-8")
     shown = "\n".join(text.splitlines()[-LAST_LINES:])
     report.sections.append((f"console, all of it in {path}", shown))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Prints what tests that count things have counted: their property `shown`."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "shown" and report.when == "call":
+                terminalreporter.line(f"{report.nodeid.rpartition('::')[2]}: {value}")

@@ -20,7 +20,7 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from . import images
+from . import images, writelog
 from .disk import Disk, Partition
 from .guest import Fault, Guest, GuestError
 from .tools import HarnessError, artifact
@@ -28,7 +28,7 @@ from .tools import HarnessError, artifact
 __all__ = [
     "APPEND", "ASKS", "Boot", "Disk", "Fault", "Guest", "GuestError", "HarnessError", "INHERITED",
     "INHERITED_EFI", "INITRD", "LINUX", "Partition", "RAMOOPS", "Run", "Start", "artifact",
-    "bls_entry", "builtin_cmdline", "cmdline", "images", "part", "root",
+    "bls_entry", "builtin_cmdline", "cmdline", "images", "part", "root", "writelog",
 ]
 
 # What Tugboot is started with when QEMU starts it: as in tugboot.efi, without the screen. The other
