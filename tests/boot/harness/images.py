@@ -26,7 +26,7 @@ class Link(str):
     """As the content of a file: it is a symbolic link to this."""
 
 
-def _kept(name, key, make):
+def kept(name, key, make):
     """The file that `make(path)` writes, made again only when `key` is another."""
     KEPT.mkdir(parents=True, exist_ok=True)
     path = KEPT / f"{name}-{hashlib.sha256(key).hexdigest()[:16]}"
@@ -48,7 +48,7 @@ def program(name):
     def make(path):
         run("gcc", *flags, "-o", path, source, "-lblkid")
 
-    return _kept(name, source.read_bytes() + headers + repr(flags).encode(), make)
+    return kept(name, source.read_bytes() + headers + repr(flags).encode(), make)
 
 
 def probe():
@@ -149,7 +149,7 @@ def uki(kernel, initrd=None, cmdline=None):
         run(*command, STUB, path)
         shutil.rmtree(work)
 
-    return _kept("uki", key, make)
+    return kept("uki", key, make)
 
 
 def _end_of_sections(pe):
