@@ -4,9 +4,12 @@
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tugboot.h"
+
+#define RAUC_HANDLER "tugboot-rauc"
 
 enum {
 	TAKES_JSON = 1 << 0,
@@ -32,6 +35,13 @@ static const struct verb {
 	 cmd_slot_good},
 	{"slot", "switch", "A|B", "use a slot from the next boot on, without a trial", 1, 1,
 	 TAKES_FORCE, cmd_slot_switch},
+	{"rauc", "get-primary", "", "RAUC's boot loader handler: the slot in use or on trial", 0, 0,
+	 0, cmd_rauc_get_primary},
+	{"rauc", "get-current", "", "the running slot", 0, 0, 0, cmd_rauc_get_current},
+	{"rauc", "get-state", "A|B", "'good' or 'bad'", 1, 1, 0, cmd_rauc_get_state},
+	{"rauc", "set-state", "A|B good|bad", "as 'slot good' or 'slot bad'", 2, 2, 0,
+	 cmd_rauc_set_state},
+	{"rauc", "set-primary", "A|B", "as 'slot try'", 1, 1, 0, cmd_rauc_set_primary},
 };
 
 static void complain_va(const char *fmt, va_list ap)
@@ -115,6 +125,26 @@ static const struct verb *find_verb(char **args, char ***ret_args)
 	return NULL;
 }
 
+/* RAUC calls one executable, with its verb as first argument: under that name this is 'tugboot
+ * rauc'. Gives the arguments with that word put in, for the life of the process; NULL when there is
+ * no memory for them. */
+static char **arguments_by_name(int *argc, char **argv)
+{
+	static char group[] = "rauc";
+	char **all;
+
+	if (*argc < 1 || !streq(program_invocation_short_name, RAUC_HANDLER))
+		return argv;
+	all = calloc((size_t)*argc + 2, sizeof(*all));
+	if (!all)
+		return NULL;
+	all[0] = argv[0];
+	all[1] = group;
+	memcpy(all + 2, argv + 1, (size_t)(*argc - 1) * sizeof(*all));
+	*argc += 1;
+	return all;
+}
+
 static enum result run_verb(const struct options *options, char **argv)
 {
 	const struct verb *verb;
@@ -150,6 +180,9 @@ int main(int argc, char **argv)
 	enum result result;
 	int c;
 
+	argv = arguments_by_name(&argc, argv);
+	if (!argv)
+		return complain("no memory");
 	while ((c = getopt_long(argc, argv, "b:jfhV", known, NULL)) >= 0) {
 		switch (c) {
 		case 'b':

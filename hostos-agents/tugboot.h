@@ -35,6 +35,11 @@ enum result cmd_env_unset(const struct options *options, char **args);
 enum result cmd_slot_try(const struct options *options, char **args);
 enum result cmd_slot_good(const struct options *options, char **args);
 enum result cmd_slot_switch(const struct options *options, char **args);
+enum result cmd_rauc_get_primary(const struct options *options, char **args);
+enum result cmd_rauc_get_current(const struct options *options, char **args);
+enum result cmd_rauc_get_state(const struct options *options, char **args);
+enum result cmd_rauc_set_state(const struct options *options, char **args);
+enum result cmd_rauc_set_primary(const struct options *options, char **args);
 
 /* One line on standard error, after `tugboot: `; returns RESULT_FAILED, complain_usage() _USAGE. */
 enum result complain(const char *fmt, ...) _printf_(1, 2);
