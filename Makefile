@@ -148,12 +148,12 @@ $(B)/init: $(call objects,image,initramfs) $(call libs,image)
 $(B)/bootloader: $(call objects,image,bootloader) $(call libs,image)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LINK_IMAGE) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
-		$$($(PKG_CONFIG) --static --libs blkid)
+		$$($(PKG_CONFIG) --static --libs blkid zlib)
 
 $(B)/tugboot: $(call objects,host,hostos-agents) $(call libs,host)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
-		$$($(PKG_CONFIG) --libs blkid json-c)
+		$$($(PKG_CONFIG) --libs blkid json-c zlib)
 
 PROGRAMS := $(if $(call sources,initramfs),$(B)/init) $(if $(call sources,bootloader),$(B)/bootloader) \
 	$(if $(call sources,hostos-agents),$(B)/tugboot)
@@ -168,7 +168,7 @@ $(B)/tests/unit/%: $(B)/obj/unit/tests/unit/%.o $(UNIT_PARTS) $(call libs,unit)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(SANITIZE) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-		-Wl,--as-needed -lcmocka $$($(PKG_CONFIG) --libs blkid json-c)
+		-Wl,--as-needed -lcmocka $$($(PKG_CONFIG) --libs blkid json-c zlib)
 
 # --- Fuzz targets -----------------------------------------------------------------------------
 
@@ -177,7 +177,8 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(sort $(wildcard tests/fuzz
 $(B)/tests/fuzz/%: $(B)/obj/fuzz/tests/fuzz/%.o $(B)/obj/fuzz/base.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(SANITIZE) -fsanitize=fuzzer -o $@ $< $(filter %.a,$^)
+	$(Q)$(CLANG) $(SANITIZE) -fsanitize=fuzzer -o $@ $< $(filter %.a,$^) -Wl,--as-needed \
+		$$($(PKG_CONFIG) --libs zlib)
 
 # --- The image --------------------------------------------------------------------------------
 

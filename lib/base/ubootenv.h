@@ -11,6 +11,8 @@
  * crc is the CRC-32 of zlib over data up to the end of the image, in the byte order of the machine;
  * the flag is outside it. data is `name=value\0` one after the other and an empty string at the
  * end; what follows up to the end of the image is zeros when we write it and anything when we read.
+ * The empty string may be missing where the last entry's NUL is the last byte of the image, as
+ * libubootenv writes a full one; a change leaves none without it.
  *
  * A redundant environment is two such images. Which of them counts: ubootenv_choose().
  *
@@ -39,7 +41,7 @@ enum ubootenv_form {
  * everywhere else. */
 enum ubootenv_scheme {
 	UBOOTENV_INCREMENTAL, /* the higher one is newer, and 0 is newer than 255 */
-	UBOOTENV_BOOLEAN,     /* 1 active, 0 obsolete */
+	UBOOTENV_BOOLEAN,     /* 1 active, 0 obsolete; 255, erased flash, counts before both */
 };
 
 /* Borrowed from the image, not terminated. */
@@ -53,8 +55,9 @@ int ubootenv_check(const char *image, size_t size, enum ubootenv_form form);
 
 /*
  * Which of two copies counts: 0 or 1, or -1 when neither is valid. Where only one is valid it
- * counts whatever its flag says. INCREMENTAL: the higher flag, 0 before 255, copy 0 when they are
- * equal. BOOLEAN: the one that is active; copy 0 when both or neither are.
+ * counts whatever its flag says. Both schemes: the higher flag, copy 0 when they are equal;
+ * INCREMENTAL: 0 before 255. (For the pairs that U-Boot gives a meaning, that is U-Boot's choice:
+ * env/common.c, env/flash.c. libubootenv takes copy 1 when both flags are 255 and BOOLEAN.)
  */
 int ubootenv_choose(bool valid0, uint8_t flag0, bool valid1, uint8_t flag1,
 		    enum ubootenv_scheme scheme);
@@ -87,10 +90,11 @@ bool ubootenv_name_valid(const char *name);
 int ubootenv_set(char *image, size_t size, enum ubootenv_form form, const char *name,
 		 const char *value);
 
-/* Removes every entry of this name; 0 also when there was none. */
+/* Removes every entry of this name; 0 also when there was none. -EINVAL as ubootenv_set(). */
 int ubootenv_unset(char *image, size_t size, enum ubootenv_form form, const char *name);
 
-/* Adds an entry at the end, even if there is one of this name. Errors as ubootenv_set(). */
+/* Adds an entry at the end, even if there is one of this name. Errors as ubootenv_set(); -EINVAL
+ * also for a value that holds a NUL. */
 int ubootenv_append(char *image, size_t size, enum ubootenv_form form, struct slice name,
 		    struct slice value);
 

@@ -5,10 +5,12 @@
  * bootcount.env).
  *
  * Format (U-Boot, lib/hashtable.c, himport_r() and hexport_r() with separator '\n'): lines
- * `name=value`. Blanks before a name are skipped; lines that start with '#' are comments; '\' takes
- * the next byte as it is, which is how a newline or a '\' stands in a value. A NUL ends the text
- * (bootcount.env has one as its last byte). A '\r' before a newline belongs to the value; the
- * decoder of lib/base/env.h trims it.
+ * `name=value`. Blanks before a name are skipped; lines that start with '#' are comments; in a value
+ * '\' takes the next byte as it is, which is how a newline or a '\' stands there; in a name and in a
+ * comment it is a byte like any other. A NUL ends the text (bootcount.env has one as its last byte).
+ * A '\r' before a newline belongs to the value; the decoder of lib/base/env.h trims it. A line of
+ * blanks, or of a '\r', is blank. `name=` is a variable with an empty value here; U-Boot has no
+ * such variables and takes both this and a line `name` as "no variable of this name".
  */
 #pragma once
 
@@ -39,13 +41,13 @@ int uenvtxt_value(const struct uenvtxt_var *var, char *buf, size_t buf_size);
 /* Value of a name (the last of several). -ENOENT, -ENOBUFS. */
 int uenvtxt_get(const char *text, size_t size, const char *name, char *buf, size_t buf_size);
 
-/* Not empty; no '=', newline, '\' or NUL; starts with neither '#' nor a blank. */
+/* Not empty; no '=' and no newline; starts with neither '#' nor a blank. */
 bool uenvtxt_name_valid(const char *name);
 
 /*
  * Sets or (value NULL) removes a variable in text, which holds *size bytes of at most max. A
- * variable keeps its place, a new one goes last; other lines stay as they are. Bytes from the first
- * NUL on, and a last line that nothing ends, go. -EINVAL for a name that is not valid, -ENOSPC;
- * text is unchanged then.
+ * variable keeps its place (of several the first, the others go), a new one goes last; other lines
+ * stay as they are. Bytes from the first NUL on, and a last line that nothing ends, go. -EINVAL for
+ * a name that is not valid, -ENOSPC; text is unchanged then.
  */
 int uenvtxt_set(char *text, size_t *size, size_t max, const char *name, const char *value);
