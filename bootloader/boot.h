@@ -23,6 +23,7 @@ struct boot {
 	int uevents;		   /* owned; -1 when there is no netlink */
 	struct disk disk;
 	bool disk_found;
+	char disk_dev[40]; /* its node; fw_env.config may name no other */
 	struct envstore store;
 	int env_dir; /* owned: root directory of the partition with the environment, -1 */
 	struct boot_env env;

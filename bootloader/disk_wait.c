@@ -29,7 +29,8 @@ static enum fitness fitness_of(const struct disk *disk)
 {
 	bool root = disk->role[PART_ROOT_A].present || disk->role[PART_ROOT_B].present ||
 		    disk->role[PART_RECOVERY].present;
-	bool boot = disk->role[PART_BOOT].present || disk->role[PART_EFI].present;
+	bool boot = disk->role[PART_BOOT].present || disk->role[PART_EFI].present ||
+		    disk->role[PART_ENV].present;
 
 	return !root ? FIT_NONE : boot ? FIT_WHOLE : FIT_ROOT;
 }

@@ -22,8 +22,8 @@ static const struct partition *environment_partition(const struct boot *boot)
 	return efi->present ? efi : &boot->disk.role[PART_BOOT];
 }
 
-/* Opens the store. Whatever fails, boot->store is usable and empty. */
-static const char *open_store(struct boot *boot)
+/* Mounts the partition with the environment's files; NULL, or what is wrong. */
+static const char *open_partition(struct boot *boot)
 {
 	const struct partition *part = environment_partition(boot);
 	int r;
@@ -37,9 +37,22 @@ static const char *open_store(struct boot *boot)
 		return "boot partition cannot be mounted";
 	}
 	boot->env_dir = open(ENV_MOUNT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (boot->env_dir < 0 || envstore_open(boot->env_dir, &boot->store) < 0)
-		return "cannot be read";
-	return NULL;
+	return boot->env_dir < 0 ? "boot partition cannot be read" : NULL;
+}
+
+/* Opens the store. Whatever fails, boot->store is usable and empty. */
+static const char *open_store(struct boot *boot)
+{
+	const struct partition *raw = &boot->disk.role[PART_ENV];
+	struct envstore_place place = {.disk = boot->disk_dev};
+	const char *problem = open_partition(boot);
+
+	if (problem && !raw->present)
+		return problem;
+	(void)snprintf(boot->disk_dev, sizeof(boot->disk_dev), "/dev/%s", boot->disk.name);
+	place.dir_fd = boot->env_dir;
+	place.raw = raw->present ? raw->dev : NULL;
+	return envstore_open_at(&place, &boot->store) < 0 ? "cannot be read" : NULL;
 }
 
 void environment_read(struct boot *boot)
@@ -54,13 +67,15 @@ void environment_read(struct boot *boot)
 	problem = boot->no_environment ? "it crashed the bootloader" : open_store(boot);
 	if (problem) {
 		boot->found.read_only = true;
-		boot_env_decode(envstore_get, &boot->store, &boot->env);
+		envstore_decode(&boot->store, &boot->env);
 		log_warn("environment",
 			 "found=\"%s\" next=\"A is tried first, nothing is recorded\"", problem);
 		return;
 	}
-	boot_env_decode(envstore_get, &boot->store, &boot->env);
+	envstore_decode(&boot->store, &boot->env);
 	slot = slot_named(&boot->env, &boot->found, &named);
+	if (boot->store.note)
+		log_warn("environment", "file=%s found=\"%s\"", boot->store.name, boot->store.note);
 	if (boot->store.problem)
 		log_warn(
 			"environment",
@@ -75,28 +90,55 @@ void environment_read(struct boot *boot)
 			"environment",
 			"file=%s found=\"partition 0x%x, which is no root here\" next=\"A is tried first\"",
 			boot->store.name, boot->env.root_index);
-	log_event("environment", "file=%s root=%c by=%s trial=%u count=%u limit=%u",
-		  boot->store.name, slot, named ? "environment" : "default", boot->env.trial,
-		  boot->env.count, boot->env.limit);
+	log_event("environment", "file=%s kind=%s root=%c by=%s trial=%u count=%u limit=%u",
+		  boot->store.name, envstore_kind(&boot->store), slot,
+		  named ? "environment" : "default", boot->env.trial, boot->env.count,
+		  boot->env.limit);
+}
+
+/* Makes the partition writable for the store's files; a raw store needs none. */
+static int set_writable(const struct boot *boot, bool writable)
+{
+	return boot->env_dir < 0 ? 0 : mount_set_writable(ENV_MOUNT, writable);
+}
+
+static int write_store(struct boot *boot, const struct slot_decision *decision)
+{
+	int r, back;
+
+	r = set_writable(boot, true);
+	if (r == 0)
+		r = decision->edits.n > 0 ? envstore_apply(&boot->store, &decision->edits)
+					  : envstore_settle(&boot->store);
+	back = set_writable(boot, false);
+	return r < 0 ? r : back; /* flushed, or not stored */
 }
 
 int environment_record(struct boot *boot, const struct slot_decision *decision)
 {
-	int r, back;
+	int r;
 
-	if (decision->edits.n == 0)
+	if (boot->found.read_only ||
+	    (decision->edits.n == 0 && !envstore_is_unsettled(&boot->store)))
 		return 0;
 	progress_tell(STEP_RECORD, decision->slot, RECORD_SECONDS);
-	r = mount_set_writable(ENV_MOUNT, true);
-	if (r == 0)
-		r = envstore_apply(&boot->store, &decision->edits);
-	back = mount_set_writable(ENV_MOUNT, false);
-	if (r == 0)
-		r = back; /* flushed, or not stored */
+	r = write_store(boot, decision);
+	if (r < 0 && decision->edits.n == 0) {
+		/* Tugboot's copy goes on to count; only other programs' changes do not. */
+		log_warn("environment", "file=%s found=\"a write that was cut\" error=%s",
+			 boot->store.name, log_errno(r));
+		return 0;
+	}
 	if (r < 0)
 		return log_err(r, "record",
 			       "slot=%s error=%s next=\"decide again without the environment\"",
 			       log_quote((char[]){decision->slot, 0}), log_errno(r));
+	if (boot->store.unprotected)
+		log_warn("record", "file=%s found=\"%s\" next=\"stored without a copy\"",
+			 boot->store.name, boot->store.unprotected);
+	if (decision->edits.n == 0)
+		log_event("environment", "file=%s settled=\"a write that was cut\"",
+			  boot->store.name);
 	for (size_t i = 0; i < decision->edits.n; i++)
 		log_event("record", "%s=%s", decision->edits.edit[i].name,
 			  decision->edits.edit[i].unset ? "(removed)"

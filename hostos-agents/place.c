@@ -125,10 +125,10 @@ static enum result find_disk(struct disk *ret_disk)
 	if (r < 0)
 		return complain("cannot look for the boot partition on %s (%s): " BY_HAND, name,
 				strerror(-r));
-	if (!environment_partition(ret_disk)->present)
+	if (!environment_partition(ret_disk)->present && !ret_disk->role[PART_ENV].present)
 		return complain(
 			"%s, which / is on, has no partition labelled tug-boot, resin-boot or "
-			"balena-boot: " BY_HAND,
+			"balena-boot, and none named tug-env: " BY_HAND,
 			name);
 	return RESULT_OK;
 }
@@ -145,6 +145,11 @@ static enum result find_place(struct place *place)
 		return result;
 	place->disk_known = true;
 	part = environment_partition(&place->disk);
+	if (!part->present) {
+		(void)snprintf(place->shown, sizeof(place->shown), "%s",
+			       place->disk.role[PART_ENV].dev);
+		return RESULT_OK;
+	}
 	(void)snprintf(place->shown, sizeof(place->shown), "%s", part->dev);
 	r = stat(part->dev, &st) < 0 ? -errno : find_mounted(st.st_rdev, place);
 	if (r == -ENOENT)
@@ -224,9 +229,27 @@ static enum result complain_store(const struct place *place, const char *what, i
 	case -EIO:
 		return complain("cannot %s: the disk fails to read or to keep %s in %s; replace it",
 				what, file, place->shown);
+	case -EBADMSG:
+		return complain("cannot %s: where fw_env.config says, %s holds no U-Boot "
+				"environment; make one with fw_setenv, or correct fw_env.config",
+				what, file);
 	default:
 		return complain("cannot %s: %s in %s: %s", what, file, place->shown, strerror(-r));
 	}
+}
+
+static int open_store(struct place *place)
+{
+	const struct partition *raw = &place->disk.role[PART_ENV];
+	struct envstore_place where = {.dir_fd = place->dir_fd};
+
+	if (place->disk_known) {
+		(void)snprintf(place->disk_dev, sizeof(place->disk_dev), "/dev/%s",
+			       place->disk.name);
+		where.disk = place->disk_dev;
+		where.raw = raw->present ? raw->dev : NULL;
+	}
+	return envstore_open_at(&where, &place->store);
 }
 
 enum result place_open(const char *boot_dir, enum place_use use, struct place *ret_place)
@@ -238,13 +261,13 @@ enum result place_open(const char *boot_dir, enum place_use use, struct place *r
 	result = boot_dir ? use_directory(boot_dir, ret_place) : find_place(ret_place);
 	if (result != RESULT_OK)
 		return result;
-	r = envstore_open(ret_place->dir_fd, &ret_place->store);
+	r = open_store(ret_place);
 	ret_place->unreadable = r;
 	if (r == 0 && use == PLACE_WRITE)
 		r = envstore_lock(&ret_place->store);
 	if (r < 0 && use != PLACE_LOOK)
 		return complain_store(ret_place, "read the boot environment", r);
-	boot_env_decode(envstore_get, &ret_place->store, &ret_place->env);
+	envstore_decode(&ret_place->store, &ret_place->env);
 	ret_place->found = found_on(ret_place);
 	return RESULT_OK;
 }

@@ -20,6 +20,7 @@ struct place {
 	int dir_fd;	   /* owned */
 	bool disk_known;   /* else every slot is taken to be there */
 	struct disk disk;
+	char disk_dev[40]; /* its node */
 	struct envstore store;
 	int unreadable; /* 0, or why the environment cannot be read at all (negative errno) */
 	struct boot_env env;

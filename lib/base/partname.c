@@ -13,7 +13,7 @@ static const char *const prefixes[] = {"tug-", "resin-", "balena-"};
 static const char *const names[PART_ROLE_COUNT] = {
 	[PART_BOOT] = "boot",	      [PART_EFI] = "efi",     [PART_ROOT_A] = "rootA",
 	[PART_ROOT_B] = "rootB",      [PART_STATE] = "state", [PART_DATA] = "data",
-	[PART_RECOVERY] = "recovery",
+	[PART_RECOVERY] = "recovery", [PART_ENV] = "env",
 };
 
 enum part_role partname_role(const char *label, unsigned *ret_prefix)

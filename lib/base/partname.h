@@ -14,6 +14,7 @@ enum part_role {
 	PART_STATE,
 	PART_DATA,
 	PART_RECOVERY,
+	PART_ENV, /* the boot environment, without a filesystem */
 	PART_ROLE_COUNT,
 };
 

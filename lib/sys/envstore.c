@@ -1,267 +1,428 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The store of the boot environment: see envstore.h. The bytes come from a partition that anybody
- * may have written: they are hostile, and lib/base/grubenv.h reads them. A store owns its bytes and
- * its lock; the directory is the caller's.
+ * The store of the boot environment: see envstore.h. Finds which kind it is, keeps the copy beside
+ * those that need one, and puts the writes in the order that envchoice.h argues for. The bytes come
+ * from a partition that anybody may have written: they are hostile, and lib/base reads them. A
+ * store owns its bytes and its lock; the directory is the caller's.
  */
 #include "envstore.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "clock.h"
+#include "envfront.h"
 #include "fd.h"
 #include "file.h"
-#include "grubenv.h"
 
-/* More of a damaged file is not looked at. */
-#define READ_MAX (16 * 1024)
+#define COPY_FILE "tugboot.env"
+#define COPY_KEY "tugboot_copy"
+/* The copy's file grows by this. */
+#define COPY_STEP 4096u
 
 /* Another writer needs some tens of milliseconds, on a slow card a second. */
 #define LOCK_WAIT_MS 10000
 #define LOCK_STEP_MS 10
 
-/*
- * A backend. It is given the store with dir_fd and name set. A backend of several files or of a raw
- * device keeps the copy that counts in store->data, and what it must know to write the other ones
- * with it.
- */
-struct envstore_ops {
-	/* Reads the bytes and judges them: sets data, size and problem. -ENOENT: not there. */
-	int (*read)(struct envstore *store);
-	/* Walks the variables; name and value as in envstore_next(). */
-	bool (*next)(const struct envstore *store, size_t *pos, char *name, size_t name_size,
-		     char *value, size_t value_size);
-	int (*get)(const struct envstore *store, const char *name, char *buf, size_t buf_size);
-	/* The bytes with all changes made: well formed, whatever they were before. */
-	int (*encode)(const struct envstore *store, const struct env_change *changes, size_t n,
-		      char **ret_data, size_t *ret_size);
-	/* Stores the bytes durably and reads them back. */
-	int (*write)(const struct envstore *store, const char *data, size_t size);
-};
+static const struct env_front_ops *const kinds[] = {&env_front_grub, &env_front_text,
+						    &env_front_uboot, &env_front_raw};
 
-/* --- The GRUB block in one file ------------------------------------------------------------- */
+/* --- What the kinds share (envfront.h) ------------------------------------------------------ */
 
-static const char *block_problem(const char *data, size_t size)
+void env_parts_free(struct env_part *parts)
 {
-	switch (grubenv_check(data, size)) {
-	case 0:
-		return NULL;
-	case -EBADMSG:
-		return "no GRUB signature";
-	case -EUCLEAN:
-		return "last line has no end";
-	default:
-		return size == 0	     ? "empty"
-		       : size < GRUBENV_SIZE ? "shorter than 1024 bytes"
-					     : "longer than 1024 bytes";
+	for (size_t i = 0; i < ENV_PARTS; i++) {
+		free(parts[i].data);
+		parts[i] = (struct env_part){0};
 	}
 }
 
-static int block_read(struct envstore *store)
-{
-	_close_ int fd = -1;
-	_free_ char *data = NULL;
-	size_t size;
-	int r;
-
-	r = file_open_regular(store->dir_fd, store->name, O_RDONLY, &fd);
-	if (r < 0)
-		return r;
-	data = malloc(READ_MAX);
-	if (!data)
-		return -ENOMEM;
-	r = file_read_some(fd, data, READ_MAX, &size);
-	if (r < 0)
-		return r;
-
-	store->problem = block_problem(data, size);
-	/* A good block with something behind it: a write that was cut before the end of an overlong
-	 * file could go (file_rewrite()). What follows is older. */
-	if (size > GRUBENV_SIZE && grubenv_check(data, GRUBENV_SIZE) == 0)
-		size = GRUBENV_SIZE;
-	store->data = take_ptr(data);
-	store->size = size;
-	return 0;
-}
-
-static void copy_cut(char *buf, size_t buf_size, const char *text, size_t len)
-{
-	size_t n = MIN(len, buf_size - 1);
-
-	memcpy(buf, text, n);
-	buf[n] = '\0';
-}
-
-static bool block_next(const struct envstore *store, size_t *pos, char *name, size_t name_size,
-		       char *value, size_t value_size)
-{
-	char plain[READ_MAX + 1];
-	struct grubenv_var var;
-	int len;
-
-	if (!grubenv_next(store->data, store->size, pos, &var))
-		return false;
-	/* Fits: a value is shorter than the file. */
-	len = grubenv_value(&var, plain, sizeof(plain));
-	copy_cut(name, name_size, var.name, var.name_len);
-	copy_cut(value, value_size, plain, len < 0 ? 0 : (size_t)len);
-	return true;
-}
-
-static int block_get(const struct envstore *store, const char *name, char *buf, size_t buf_size)
-{
-	return grubenv_get(store->data, store->size, name, buf, buf_size);
-}
-
-static int block_changes(char block[static GRUBENV_SIZE], const struct env_change *changes,
-			 size_t n)
-{
-	char changed[GRUBENV_SIZE];
-
-	memcpy(changed, block, sizeof(changed));
-	for (size_t i = 0; i < n; i++) {
-		int r = changes[i].value ? grubenv_set(changed, changes[i].name, changes[i].value)
-					 : grubenv_unset(changed, changes[i].name);
-
-		if (r < 0)
-			return r;
-	}
-	memcpy(block, changed, sizeof(changed));
-	return 0;
-}
-
-/* Can the variable be left out to make room for what chooses the slot? */
-static bool is_expendable(const char *name, const struct env_change *changes, size_t n)
+bool env_is_needed(const char *name, const struct env_change *changes, size_t n)
 {
 	static const char *const needed[] = {ENV_ROOT, ENV_TRIAL, ENV_COUNT, ENV_LIMIT,
 					     ENV_COUNT_MODE};
 
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
 		if (streq(name, needed[i]))
-			return false;
+			return true;
 	for (size_t i = 0; i < n; i++)
 		if (streq(name, changes[i].name))
-			return false;
-	return true;
+			return true;
+	return false;
 }
 
-/* Removes the last expendable variable; false when there is none. */
-static bool block_drop_one(char block[static GRUBENV_SIZE], const struct env_change *changes,
-			   size_t n)
+int env_part_read(int dir_fd, const char *name, size_t max, struct env_part *ret_part)
 {
-	char name[GRUBENV_SIZE], last[GRUBENV_SIZE] = "";
-	struct grubenv_var var;
-	size_t pos = 0;
-
-	while (grubenv_next(block, GRUBENV_SIZE, &pos, &var)) {
-		copy_cut(name, sizeof(name), var.name, var.name_len);
-		if (is_expendable(name, changes, n))
-			memcpy(last, name, sizeof(last));
-	}
-	return *last && grubenv_unset(block, last) == 0;
-}
-
-static int block_encode(const struct envstore *store, const struct env_change *changes, size_t n,
-			char **ret_data, size_t *ret_size)
-{
-	_free_ char *block = malloc(GRUBENV_SIZE);
-	bool rebuilt;
+	_close_ int fd = -1;
+	_free_ char *data = NULL;
+	size_t size;
 	int r;
 
-	if (!block)
-		return -ENOMEM;
-	rebuilt = grubenv_repair(store->data, store->size, block);
-	r = block_changes(block, changes, n);
-	/* What garbage left behind must not keep a decision from being stored; a user's own
-	 * variables, in a good block, are never dropped. */
-	while (r == -ENOSPC && rebuilt && block_drop_one(block, changes, n))
-		r = block_changes(block, changes, n);
+	r = file_open_regular(dir_fd, name, O_RDONLY, &fd);
 	if (r < 0)
 		return r;
-	*ret_data = take_ptr(block);
-	*ret_size = GRUBENV_SIZE;
+	data = malloc(max);
+	if (!data)
+		return -ENOMEM;
+	r = file_read_some(fd, data, max, &size);
+	if (r < 0)
+		return r;
+	*ret_part = (struct env_part){take_ptr(data), size, true};
 	return 0;
 }
 
-static int block_write(const struct envstore *store, const char *data, size_t size)
+/* --- Variables in memory -------------------------------------------------------------------- */
+
+static char *vars_new(void)
 {
-	return file_rewrite(store->dir_fd, store->name, data, size);
+	char *vars = calloc(1, ENVSTORE_VARS); /* zeros are an environment without variables */
+
+	return vars;
 }
 
-static const struct envstore_ops block_ops = {
-	.read = block_read,
-	.next = block_next,
-	.get = block_get,
-	.encode = block_encode,
-	.write = block_write,
-};
-
-/* --- The store ------------------------------------------------------------------------------ */
-
-/* Where to look, best first. The first one that is there is the environment; when none is, the
- * first write makes the first one. */
-static const struct {
-	const char *name;
-	const struct envstore_ops *ops;
-} places[] = {
-	{"bootenv", &block_ops},
-	{"grubenv", &block_ops},
-};
-
-/* Fills a store that has no data yet. */
-static int load(int dir_fd, struct envstore *store)
+static bool vars_next(const char *vars, size_t *pos, struct ubootenv_var *ret_var)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		int r;
+	return ubootenv_next(vars, ENVSTORE_VARS, UBOOTENV_SINGLE, pos, ret_var);
+}
 
-		store->dir_fd = dir_fd;
-		store->name = places[i].name;
-		store->ops = places[i].ops;
-		r = store->ops->read(store);
-		if (r == 0)
-			return 0;
-		if (r != -ENOENT) {
-			/* It is there, so it is the environment: another file may be years old. */
-			store->problem = r == -ELOOP	 ? "is a symbolic link"
-					 : r == -EISDIR	 ? "is a directory"
-					 : r == -ENOTSUP ? "is not a regular file"
-							 : "cannot be read";
-			return r;
-		}
+/* Bytes that the variables take in an image, without its header. */
+static size_t vars_used(const char *vars)
+{
+	struct ubootenv_var var;
+	size_t pos = 0, used = 1;
+
+	while (vars_next(vars, &pos, &var))
+		used += var.name.len + var.value.len + 2;
+	return used;
+}
+
+static int vars_change(char *vars, const struct env_change *changes, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = changes[i].value
+			    ? ubootenv_set(vars, ENVSTORE_VARS, UBOOTENV_SINGLE, changes[i].name,
+					   changes[i].value)
+			    : ubootenv_unset(vars, ENVSTORE_VARS, UBOOTENV_SINGLE, changes[i].name);
+	return r;
+}
+
+static bool vars_equal(const char *a, const char *b)
+{
+	size_t used = vars_used(a);
+
+	return used == vars_used(b) && memcmp(a + UBOOTENV_SINGLE, b + UBOOTENV_SINGLE, used) == 0;
+}
+
+int env_changes_of(const char *vars, struct env_change **ret_changes, size_t *ret_n,
+		   char **ret_text)
+{
+	_free_ struct env_change *changes = NULL;
+	_free_ char *text = malloc(vars_used(vars));
+	struct ubootenv_var var;
+	size_t pos = 0, n = 0;
+	char *to = text;
+
+	while (vars_next(vars, &pos, &var))
+		n++;
+	changes = calloc(n + 1, sizeof(*changes));
+	if (!text || !changes)
+		return -ENOMEM;
+	pos = n = 0;
+	while (vars_next(vars, &pos, &var)) {
+		changes[n].name = to;
+		memcpy(to, var.name.data, var.name.len);
+		to += var.name.len;
+		*to++ = '\0';
+		changes[n++].value = to;
+		memcpy(to, var.value.data, var.value.len);
+		to += var.value.len;
+		*to++ = '\0';
 	}
-	store->name = places[0].name;
-	store->ops = places[0].ops;
-	store->problem = "missing";
+	*ret_changes = take_ptr(changes);
+	*ret_text = take_ptr(text);
+	*ret_n = n;
 	return 0;
+}
+
+/* Parts that hold these variables and nothing else. */
+static int encode_vars(const struct envstore *store, const char *vars, struct env_part *ret_parts)
+{
+	_free_ struct env_change *changes = NULL;
+	_free_ char *text = NULL;
+	size_t n;
+	int r;
+
+	r = env_changes_of(vars, &changes, &n, &text);
+	return r < 0 ? r : store->ops->encode(store, true, changes, n, ret_parts);
+}
+
+/* --- Tugboot's own copy --------------------------------------------------------------------- */
+
+static const struct env_front_ops *kind_of(struct slice name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (slice_is(name, kinds[i]->kind))
+			return kinds[i];
+	return NULL;
+}
+
+/* Reads the copy and says which kind it is of; NULL when there is none that counts. */
+static const struct env_front_ops *copy_read(struct envstore *store)
+{
+	const struct env_front_ops *ops;
+	char text[64], *rest = text, *kind, *end;
+	unsigned long sequence;
+
+	store->copy_state = ENV_COPY_NONE;
+	if (store->place.dir_fd < 0 ||
+	    env_part_read(store->place.dir_fd, COPY_FILE, UBOOTENV_SIZE_MAX, &store->copy) < 0)
+		return NULL;
+	if (ubootenv_check(store->copy.data, store->copy.size, UBOOTENV_SINGLE) < 0 ||
+	    ubootenv_get(store->copy.data, store->copy.size, UBOOTENV_SINGLE, COPY_KEY, text,
+			 sizeof(text)) < 0)
+		return NULL;
+	sequence = strtoul(strsep(&rest, ":"), &end, 10);
+	kind = strsep(&rest, ":");
+	if (*end || !kind || !rest)
+		return NULL;
+	ops = kind_of(slice_str(kind));
+	if (!ops || (!streq(rest, "pending") && !streq(rest, "settled")))
+		return NULL;
+	store->sequence = (unsigned)sequence;
+	store->copy_state = streq(rest, "pending") ? ENV_COPY_PENDING : ENV_COPY_SETTLED;
+	return ops;
+}
+
+static void copy_decode(const struct env_part *copy, char *vars)
+{
+	struct ubootenv_var var;
+	size_t pos = 0;
+
+	while (ubootenv_next(copy->data, copy->size, UBOOTENV_SINGLE, &pos, &var))
+		if (!slice_is(var.name, COPY_KEY))
+			(void)ubootenv_append(vars, ENVSTORE_VARS, UBOOTENV_SINGLE, var.name,
+					      var.value);
+}
+
+/* Writes the copy. Its state has one length and stands first, so that to settle one that is pending
+ * changes one sector. */
+static int copy_write(struct envstore *store, const struct env_front_ops *ops, const char *vars,
+		      enum env_copy state)
+{
+	_free_ char *image = NULL;
+	struct ubootenv_var var;
+	size_t size, pos = 0;
+	char key[64];
+	int r;
+
+	(void)snprintf(key, sizeof(key), "%u:%s:%s", store->sequence, ops->kind,
+		       state == ENV_COPY_PENDING ? "pending" : "settled");
+	size = UBOOTENV_SINGLE + vars_used(vars) + sizeof(COPY_KEY) + sizeof(key);
+	size = (size + COPY_STEP - 1) / COPY_STEP * COPY_STEP;
+	if (size > UBOOTENV_SIZE_MAX)
+		return -ENOSPC;
+	image = malloc(size);
+	if (!image)
+		return -ENOMEM;
+	ubootenv_init(image, size, UBOOTENV_SINGLE);
+	r = ubootenv_append(image, size, UBOOTENV_SINGLE, slice_str(COPY_KEY), slice_str(key));
+	while (r == 0 && vars_next(vars, &pos, &var))
+		if (!slice_is(var.name, COPY_KEY))
+			r = ubootenv_append(image, size, UBOOTENV_SINGLE, var.name, var.value);
+	if (r < 0)
+		return r;
+	ubootenv_seal(image, size, UBOOTENV_SINGLE, 0);
+	r = file_rewrite(store->place.dir_fd, COPY_FILE, image, size);
+	if (r < 0)
+		return r;
+	free(store->copy.data);
+	store->copy = (struct env_part){take_ptr(image), size, true};
+	store->copy_state = state;
+	return 0;
+}
+
+/* --- Reading -------------------------------------------------------------------------------- */
+
+static void forget_front(struct envstore *store)
+{
+	env_parts_free(store->part);
+	store->front = ENV_FRONT_ABSENT;
+	store->redundant = false;
+	store->prefers_index = false;
+	store->problem = NULL;
+}
+
+/* Is the environment of this kind? 0, -ENOENT when not, or why it cannot be read. */
+static int try_kind(struct envstore *store, const struct env_front_ops *ops)
+{
+	int r;
+
+	forget_front(store);
+	store->ops = ops;
+	r = ops->read(store);
+	if (r < 0 && r != -ENOENT)
+		/* It is there, so it is the environment: another one may be years old. */
+		store->problem = r == -ELOOP	 ? "is a symbolic link"
+				 : r == -EISDIR	 ? "is a directory"
+				 : r == -ENOTSUP ? "is not a regular file"
+						 : "cannot be read";
+	return r;
+}
+
+static bool has_config(const struct envstore *store)
+{
+	return faccessat(store->place.dir_fd, "fw_env.config", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The first kind that is there: see envstore.h. -ENOENT when none is, the store is set up for the
+ * one that the first write makes. */
+static int find_kind(struct envstore *store)
+{
+	const struct env_front_ops *named;
+	int r;
+
+	if (store->place.raw && try_kind(store, &env_front_raw) == 0 &&
+	    store->front == ENV_FRONT_WHOLE)
+		return 0;
+	if (store->place.dir_fd < 0)
+		return store->place.raw ? try_kind(store, &env_front_raw) : -ENODEV;
+	named = copy_read(store);
+	if (named == &env_front_raw)
+		named = NULL; /* of a partition that holds nothing any more */
+	if (named) {
+		r = try_kind(store, named);
+		if (r != -ENOENT || store->copy_state == ENV_COPY_PENDING)
+			return r;
+	}
+	r = has_config(store) ? try_kind(store, &env_front_uboot) : -ENOENT;
+	if (r == -ENOENT)
+		r = try_kind(store, &env_front_grub);
+	if (r == -ENOENT)
+		r = try_kind(store, &env_front_text);
+	if (r == -ENOENT && !has_config(store))
+		r = try_kind(store, &env_front_uboot);
+	if (r != -ENOENT) {
+		if (store->ops != named)
+			store->copy_state = ENV_COPY_NONE; /* of an environment that is gone */
+		return r;
+	}
+	if (store->place.raw)
+		return try_kind(store, &env_front_raw);
+	return try_kind(store, named ? named : &env_front_grub);
+}
+
+/* Fills a store of which only the place is known. */
+static int load(struct envstore *store)
+{
+	int r;
+
+	store->vars = vars_new();
+	if (!store->vars)
+		return -ENOMEM;
+	r = find_kind(store);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (store->redundant)
+		store->copy_state = ENV_COPY_NONE;
+	store->source = env_choose(store->front, store->copy_state);
+	if (store->source == ENV_FROM_FRONT)
+		store->ops->decode(store, store->part, store->vars);
+	else if (store->source == ENV_FROM_COPY)
+		copy_decode(&store->copy, store->vars);
+	else
+		store->problem = "missing";
+	if (store->source == ENV_FROM_COPY)
+		store->problem = store->copy_state == ENV_COPY_PENDING
+					 ? "a write was cut, Tugboot's copy counts"
+				 : store->front == ENV_FRONT_ABSENT
+					 ? "missing, Tugboot's copy counts"
+					 : "damaged, Tugboot's copy counts";
+	return 0;
+}
+
+int envstore_open_at(const struct envstore_place *place, struct envstore *ret_store)
+{
+	*ret_store = ENVSTORE_NONE;
+	ret_store->place = *place;
+	return load(ret_store);
 }
 
 int envstore_open(int dir_fd, struct envstore *ret_store)
 {
-	*ret_store = ENVSTORE_NONE;
-	return load(dir_fd, ret_store);
+	return envstore_open_at(&(struct envstore_place){.dir_fd = dir_fd}, ret_store);
 }
 
 void envstore_done(struct envstore *store)
 {
 	if (store->locked)
 		(void)close(store->lock_fd); /* gives the lock back */
-	free(store->data);
+	env_parts_free(store->part);
+	free(store->copy.data);
+	free(store->vars);
 	*store = ENVSTORE_NONE;
 }
 
-static int take_lock(int dir_fd, int *ret_fd)
+const char *envstore_kind(const struct envstore *store)
 {
-	/* An open directory of our own: a lock belongs to the open file, and the caller's may be
-	 * shared with another store. */
-	_close_ int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return store->ops ? store->ops->kind : "none";
+}
+
+int envstore_get(const void *source, const char *name, char *buf, size_t buf_size)
+{
+	const struct envstore *store = source;
+
+	return store->vars ? ubootenv_get(store->vars, ENVSTORE_VARS, UBOOTENV_SINGLE, name, buf,
+					  buf_size)
+			   : -ENOENT;
+}
+
+void envstore_decode(const struct envstore *store, struct boot_env *ret_env)
+{
+	boot_env_decode(envstore_get, store, ret_env);
+	ret_env->root_by_index |= store->prefers_index;
+}
+
+static void copy_cut(char *buf, size_t buf_size, struct slice text)
+{
+	size_t n = MIN(text.len, buf_size - 1);
+
+	memcpy(buf, text.data, n);
+	buf[n] = '\0';
+}
+
+bool envstore_next(const struct envstore *store, size_t *pos, char *name, size_t name_size,
+		   char *value, size_t value_size)
+{
+	struct ubootenv_var var;
+
+	if (!store->vars || !vars_next(store->vars, pos, &var))
+		return false;
+	copy_cut(name, name_size, var.name);
+	copy_cut(value, value_size, var.value);
+	return true;
+}
+
+/* --- The lock ------------------------------------------------------------------------------- */
+
+static int take_lock(const struct envstore *store, int *ret_fd)
+{
+	/* An open file of our own: a lock belongs to the open file, and the caller's may be shared
+	 * with another store. */
+	_close_ int fd = store->place.dir_fd >= 0 ? openat(store->place.dir_fd, ".",
+							   O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+			 : store->place.raw	  ? open(store->place.raw, O_RDONLY | O_CLOEXEC)
+						  : -1;
 	uint64_t deadline = clock_ms() + LOCK_WAIT_MS;
 
+	if (store->place.dir_fd < 0 && !store->place.raw)
+		return -ENODEV;
 	if (fd < 0)
 		return -errno;
 	/* A flock() that waits has no deadline of its own. */
@@ -280,13 +441,18 @@ static int take_lock(int dir_fd, int *ret_fd)
 static int reload(struct envstore *store)
 {
 	struct envstore fresh = ENVSTORE_NONE;
-	int r = load(store->dir_fd, &fresh);
+	int r;
 
-	if (r < 0)
+	fresh.place = store->place;
+	r = load(&fresh);
+	if (r < 0) {
+		envstore_done(&fresh);
 		return r;
+	}
 	fresh.locked = store->locked;
 	fresh.lock_fd = store->lock_fd;
-	free(store->data);
+	store->locked = false;
+	envstore_done(store);
 	*store = fresh;
 	return 0;
 }
@@ -298,7 +464,7 @@ int envstore_lock(struct envstore *store)
 
 	if (store->locked)
 		return 0;
-	r = take_lock(store->dir_fd, &fd);
+	r = take_lock(store, &fd);
 	if (r < 0)
 		return r;
 	r = reload(store);
@@ -309,17 +475,65 @@ int envstore_lock(struct envstore *store)
 	return 0;
 }
 
-int envstore_get(const void *source, const char *name, char *buf, size_t buf_size)
-{
-	const struct envstore *store = source;
+/* --- Writing: the lock is held and the store is as the disk is ------------------------------- */
 
-	return store->data ? store->ops->get(store, name, buf, buf_size) : -ENOENT;
+bool envstore_is_unsettled(const struct envstore *store)
+{
+	return store->source == ENV_FROM_COPY;
 }
 
-bool envstore_next(const struct envstore *store, size_t *pos, char *name, size_t name_size,
-		   char *value, size_t value_size)
+/* Steps 1 and 4 of envchoice.h: the front as the copy has it, then the copy's mark. */
+static int settle(struct envstore *store)
 {
-	return store->data && store->ops->next(store, pos, name, name_size, value, value_size);
+	struct env_part parts[ENV_PARTS] = {0};
+	int r;
+
+	if (!envstore_is_unsettled(store))
+		return 0;
+	r = encode_vars(store, store->vars, parts);
+	if (r == 0)
+		r = store->ops->write(store, parts);
+	env_parts_free(parts);
+	if (r == 0 && store->copy_state == ENV_COPY_PENDING)
+		r = copy_write(store, store->ops, store->vars, ENV_COPY_SETTLED);
+	return r < 0 ? r : reload(store);
+}
+
+/* Steps 2 to 4 for a front that is whole, or was never there. */
+static int write_both(struct envstore *store, const struct env_part *parts, const char *vars)
+{
+	int r;
+
+	store->unprotected = NULL;
+	store->sequence++;
+	r = copy_write(store, store->ops, vars, ENV_COPY_PENDING);
+	if (r == -ENOSPC) {
+		/* Better a decision that a cut may tear than none. */
+		store->unprotected = "the partition is full";
+		return store->ops->write(store, parts);
+	}
+	if (r < 0)
+		return r;
+	r = store->ops->write(store, parts);
+	if (r < 0)
+		return 0; /* stored in the copy, which counts as long as it is pending */
+	(void)copy_write(store, store->ops, vars, ENV_COPY_SETTLED); /* else the next boot does */
+	return 0;
+}
+
+static int write_new(struct envstore *store, const struct env_part *parts, const char *vars)
+{
+	return store->redundant ? store->ops->write(store, parts) : write_both(store, parts, vars);
+}
+
+static bool same_parts(const struct envstore *store, const struct env_part *parts)
+{
+	for (size_t i = 0; i < ENV_PARTS; i++)
+		if (parts[i].present &&
+		    (!store->part[i].present || store->part[i].size != parts[i].size ||
+		     memcmp(store->part[i].data, parts[i].data, parts[i].size) != 0))
+			return false;
+	return true;
 }
 
 static bool any_value(const struct env_change *changes, size_t n)
@@ -330,47 +544,69 @@ static bool any_value(const struct env_change *changes, size_t n)
 	return false;
 }
 
-/* The write itself; the lock is held and the store is as the disk is. */
 static int store_changes(struct envstore *store, const struct env_change *changes, size_t n)
 {
-	_free_ char *data = NULL;
-	size_t size;
+	struct env_part parts[ENV_PARTS] = {0};
+	_free_ char *vars = vars_new();
+	const char *unprotected;
 	int r;
 
-	if (!store->data && !any_value(changes, n))
+	if (!vars)
+		return -ENOMEM;
+	if (store->source == ENV_FROM_NOTHING && !any_value(changes, n))
 		return 0; /* there is nothing to remove from */
-	r = store->ops->encode(store, changes, n, &data, &size);
+	memcpy(vars, store->vars, ENVSTORE_VARS);
+	r = vars_change(vars, changes, n);
 	if (r < 0)
 		return r;
-	if (!store->problem && store->size == size && memcmp(store->data, data, size) == 0)
+	if (store->redundant && !store->problem && vars_equal(vars, store->vars))
 		return 0;
-	r = store->ops->write(store, data, size);
+	/* What does not fit is found before anything is written. */
+	r = store->ops->encode(store, envstore_is_unsettled(store), changes, n, parts);
+	env_parts_free(parts);
 	if (r < 0)
 		return r;
-	free(store->data);
-	store->data = take_ptr(data);
-	store->size = size;
-	store->problem = NULL;
-	return 0;
+	r = settle(store);
+	if (r < 0)
+		return r;
+	r = store->ops->encode(store, false, changes, n, parts);
+	if (r < 0)
+		return r;
+	if (!store->problem && same_parts(store, parts)) {
+		env_parts_free(parts);
+		return 0;
+	}
+	if (!store->redundant) {
+		/* What was left out to make room does not come back by way of the copy. */
+		memset(vars, 0, ENVSTORE_VARS);
+		store->ops->decode(store, parts, vars);
+	}
+	r = write_new(store, parts, vars);
+	env_parts_free(parts);
+	unprotected = store->unprotected;
+	if (r == 0)
+		r = reload(store);
+	store->unprotected = unprotected;
+	return r;
 }
 
-int envstore_change(struct envstore *store, const struct env_change *changes, size_t n)
+/* Runs a change on a fresh store under the lock, so that a failure leaves the store as it is. */
+static int with_lock(struct envstore *store,
+		     int (*change)(struct envstore *fresh, const struct env_change *changes,
+				   size_t n),
+		     const struct env_change *changes, size_t n)
 {
 	struct envstore fresh = ENVSTORE_NONE;
 	_close_ int lock = -1;
 	int r;
 
-	if (n == 0)
-		return 0;
 	if (store->locked)
-		return store_changes(store, changes, n);
-
-	/* On a copy, so that a failure leaves the store as it is. */
-	r = take_lock(store->dir_fd, &lock);
+		return change(store, changes, n);
+	r = take_lock(store, &lock);
 	if (r == 0)
-		r = load(store->dir_fd, &fresh);
+		r = envstore_open_at(&store->place, &fresh);
 	if (r == 0)
-		r = store_changes(&fresh, changes, n);
+		r = change(&fresh, changes, n);
 	if (r < 0) {
 		envstore_done(&fresh);
 		return r;
@@ -378,6 +614,11 @@ int envstore_change(struct envstore *store, const struct env_change *changes, si
 	envstore_done(store);
 	*store = fresh;
 	return 0;
+}
+
+int envstore_change(struct envstore *store, const struct env_change *changes, size_t n)
+{
+	return n == 0 ? 0 : with_lock(store, store_changes, changes, n);
 }
 
 int envstore_apply(struct envstore *store, const struct env_edits *edits)
@@ -390,4 +631,126 @@ int envstore_apply(struct envstore *store, const struct env_edits *edits)
 			.value = edits->edit[i].unset ? NULL : edits->edit[i].value,
 		};
 	return envstore_change(store, changes, edits->n);
+}
+
+static int settle_change(struct envstore *store, const struct env_change *changes, size_t n)
+{
+	(void)changes;
+	(void)n;
+	return settle(store);
+}
+
+int envstore_settle(struct envstore *store)
+{
+	return with_lock(store, settle_change, NULL, 0);
+}
+
+/* --- Migration ------------------------------------------------------------------------------ */
+
+static int sync_directory(int dir_fd)
+{
+	_close_ int dir = -1;
+
+	if (dir_fd < 0)
+		return 0;
+	dir = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return dir < 0 || fsync(dir) < 0 ? -errno : 0;
+}
+
+/* Removes what other kinds left; the one that counted last goes last. */
+static int remove_others(struct envstore *store, const struct env_front_ops *kept,
+			 const struct env_front_ops *last)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds) && r == 0; i++)
+		if (kinds[i] != kept && kinds[i] != last && kinds[i]->remove &&
+		    (kinds[i] != &env_front_raw || store->place.raw) && store->place.dir_fd >= 0)
+			r = kinds[i]->remove(store);
+	if (r == 0 && last != kept && last->remove)
+		r = last->remove(store);
+	return r < 0 ? r : sync_directory(store->place.dir_fd);
+}
+
+/*
+ * To another kind. The copy, pending and of the new kind, counts before the new front is written
+ * and until it is whole, whatever the old front holds; a raw partition counts before the copy, so
+ * its first valid copy, or the end of its last one, is the moment of change. Old and new hold the
+ * same values all along.
+ */
+static int write_kind(struct envstore *from, struct envstore *to, const struct env_part *parts,
+		      const char *vars)
+{
+	int r;
+
+	to->sequence = from->sequence + 1;
+	if (to->ops == &env_front_raw)
+		return to->ops->write(to, parts);
+	r = copy_write(to, to->ops, vars, ENV_COPY_PENDING);
+	if (r == 0)
+		r = to->ops->write(to, parts);
+	if (r == 0)
+		r = copy_write(to, to->ops, vars, ENV_COPY_SETTLED);
+	return r;
+}
+
+static int migrate(struct envstore *store, const struct env_front_ops *ops,
+		   const struct env_change *changes, size_t n)
+{
+	struct envstore to = {.place = store->place, .ops = ops, .lock_fd = -1};
+	_free_ struct env_change *all = NULL;
+	struct env_part parts[ENV_PARTS] = {0};
+	_free_ char *text = NULL;
+	size_t count;
+	int r;
+
+	r = vars_change(store->vars, changes, n);
+	if (r == 0)
+		r = env_changes_of(store->vars, &all, &count, &text);
+	if (r < 0)
+		return r;
+	r = ops->read(&to);
+	if (r == 0 || r == -ENOENT)
+		/* U-Boot's own variables stay in its environment. */
+		r = ops->encode(&to, ops != &env_front_uboot || to.front != ENV_FRONT_WHOLE, all,
+				count, parts);
+	if (r == 0)
+		r = write_kind(store, &to, parts, store->vars);
+	if (r == 0)
+		r = remove_others(store, ops, store->ops);
+	/* Two copies need no third one, which would grow old. */
+	if (r == 0 && to.redundant && store->place.dir_fd >= 0 &&
+	    unlinkat(store->place.dir_fd, COPY_FILE, 0) < 0 && errno != ENOENT)
+		r = -errno;
+	if (r == 0)
+		r = sync_directory(store->place.dir_fd);
+	env_parts_free(parts);
+	envstore_done(&to);
+	return r;
+}
+
+int envstore_migrate(struct envstore *store, const char *kind, const struct env_change *changes,
+		     size_t n)
+{
+	const struct env_front_ops *ops = kind_of(slice_str(kind));
+	int r, back;
+
+	if (!ops)
+		return -EINVAL;
+	if (ops == &env_front_raw ? !store->place.raw : store->place.dir_fd < 0)
+		return -ENODEV;
+	r = envstore_lock(store);
+	if (r == 0)
+		r = settle(store);
+	if (r < 0)
+		return r;
+	if (ops != store->ops) {
+		r = migrate(store, ops, changes, n);
+	} else {
+		r = store_changes(store, changes, n);
+		if (r == 0)
+			r = remove_others(store, ops, ops);
+	}
+	back = reload(store);
+	return r < 0 ? r : back;
 }

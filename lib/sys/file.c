@@ -151,6 +151,35 @@ static int read_back(int fd, const char *data, size_t size)
 	return back_size == size && memcmp(back, data, size) == 0 ? 0 : -EIO;
 }
 
+int file_rewrite_range(int fd, off_t offset, const char *data, size_t size)
+{
+	_free_ char *old = malloc(size);
+	size_t old_size, from, to;
+	int r;
+
+	if (!old)
+		return -ENOMEM;
+	if (lseek(fd, offset, SEEK_SET) < 0)
+		return -errno;
+	r = file_read_some(fd, old, size, &old_size);
+	if (r < 0)
+		return r;
+	if (!changed_range(old, old_size, data, size, &from, &to))
+		return 0;
+	r = pwrite_all(fd, data + from, to - from, (size_t)offset + from);
+	if (r < 0)
+		return r;
+	if (fsync(fd) < 0)
+		return -errno;
+	(void)posix_fadvise(fd, offset, (off_t)size, POSIX_FADV_DONTNEED);
+	if (lseek(fd, offset, SEEK_SET) < 0)
+		return -errno;
+	r = file_read_some(fd, old, size, &old_size);
+	if (r < 0)
+		return r;
+	return old_size == size && memcmp(old, data, size) == 0 ? 0 : -EIO;
+}
+
 /*
  * In place, and not "temporary file, fsync, rename, fsync the directory". The file is small, has
  * its final size and is allocated, on FAT or ext4:

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "fd.h"
 
@@ -28,6 +29,10 @@ int file_read_fd(int fd, size_t max, char **ret_data, size_t *ret_size);
 
 /* Opens a file (symbolic links are followed: for paths that the caller trusts) and reads it all. */
 int file_read(int dir_fd, const char *path, size_t max, char **ret_data, size_t *ret_size);
+
+/* The same for a range of a file or block device that is there already: fd is open for reading and
+ * writing, its size does not change. */
+int file_rewrite_range(int fd, off_t offset, const char *data, size_t size);
 
 /*
  * Makes the regular file `name` (in dir_fd itself) hold exactly data, in place, durably; creates it

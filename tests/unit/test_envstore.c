@@ -23,12 +23,14 @@
 #include "file.h"
 #include "grubenv.h"
 #include "slot.h"
+#include "ubootenv.h"
 
 #define SIG GRUBENV_SIGNATURE
 
 /* What file.c does to a file, in order, seen between it and the kernel: "w512@0 s t1024 s". */
 static char calls[200];
-static bool disk_lies; /* stores something else than what it was given */
+static bool disk_lies;	    /* stores something else than what it was given */
+static int stop_after = -1; /* so many writes, then the process ends */
 
 _printf_(1, 2) static void note(const char *fmt, ...)
 {
@@ -42,8 +44,12 @@ _printf_(1, 2) static void note(const char *fmt, ...)
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
 {
-	char lie[GRUBENV_SIZE];
+	char lie[16 * 1024];
 
+	if (stop_after == 0)
+		_exit(99);
+	if (stop_after > 0)
+		stop_after--;
 	note("w%zu@%ld ", size, (long)offset);
 	if (!disk_lies)
 		return syscall(SYS_pwrite64, fd, data, size, offset);
@@ -81,14 +87,23 @@ static int make_dir(void **state)
 	return dir < 0 ? -1 : 0;
 }
 
+static void remove_files(void)
+{
+	static const char *const names[] = {"bootenv",	     "grubenv",		 "other",
+					    "tugboot.env",   "resinOS_uEnv.txt", "extra_uEnv.txt",
+					    "bootcount.env", "uboot.env",	 "uboot-redund.env",
+					    "fw_env.config"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (unlinkat(dir, names[i], 0) < 0 && errno == EISDIR)
+			(void)unlinkat(dir, names[i], AT_REMOVEDIR);
+}
+
 static int remove_dir(void **state)
 {
 	(void)state;
 	envstore_done(&store);
-	for (const char *const *name = (const char *const[]){"bootenv", "grubenv", "other", NULL};
-	     *name; name++)
-		if (unlinkat(dir, *name, 0) < 0 && errno == EISDIR)
-			(void)unlinkat(dir, *name, AT_REMOVEDIR);
+	remove_files();
 	close(dir);
 	/* Fails when the store left something else behind. */
 	return rmdir(dir_path);
@@ -214,6 +229,7 @@ static void a_damaged_environment_is_read_and_then_repaired(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		char fixed[64];
 
+		(void)unlinkat(dir, "tugboot.env", 0);
 		given("bootenv", cases[i].lines, cases[i].size);
 		assert_int_equal(envstore_open(dir, &store), 0);
 		assert_string_equal(store.problem, cases[i].problem);
@@ -317,7 +333,9 @@ static void a_full_environment_refuses_and_stays(void **state)
 static void garbage_makes_room_for_a_decision(void **state)
 {
 	char lines[2 * GRUBENV_SIZE] = "resin_root_part=A\nbootcount=1\nsmall=1\n";
-	struct env_edits edits = slot_edits_try('B');
+	const struct boot_env none = {0};
+	const struct slot_found found = {0};
+	struct env_edits edits = slot_edits_try(&none, &found, 'B');
 	size_t n = strlen(lines);
 
 	(void)state;
@@ -525,7 +543,364 @@ static void a_disk_that_keeps_something_else_is_found_out(void **state)
 	expect_file("bootenv", SIG "a=2\n");
 }
 
-/* file.c */
+/* ---- the copy ---- */
+
+/* A front that Tugboot has written, with its copy beside it. */
+static void given_both(void)
+{
+	given("bootenv", SIG "a=0\nmine=kept\n", GRUBENV_SIZE);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_int_equal(set("a", "1"), 0);
+	assert_true(exists("tugboot.env"));
+	envstore_done(&store);
+}
+
+static void expect_after_opening(const char *a, const char *problem)
+{
+	assert_int_equal(envstore_open(dir, &store), 0);
+	if (a)
+		expect_read("a", a);
+	else
+		expect_absent("a");
+	if (problem)
+		assert_string_equal(store.problem, problem);
+	else
+		assert_null(store.problem);
+}
+
+static void what_another_program_writes_counts(void **state)
+{
+	(void)state;
+	given_both();
+	given("bootenv", SIG "a=theirs\nmine=kept\n", GRUBENV_SIZE);
+	expect_after_opening("theirs", NULL);
+	assert_int_equal(set("b", "2"), 0);
+	expect_file("bootenv", SIG "a=theirs\nmine=kept\nb=2\n");
+}
+
+static void what_another_program_broke_comes_from_the_copy(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t size;
+	} broken[] = {{"", 0}, {"", 1024}, {SIG "a=to", 1024}, {SIG "a=torn\n", 512}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(broken); i++) {
+		given_both();
+		given("bootenv", broken[i].text, broken[i].size);
+		expect_after_opening("1", "damaged, Tugboot's copy counts");
+		expect_read("mine", "kept");
+		expect_absent("tugboot_copy");
+		assert_true(envstore_is_unsettled(&store));
+		if (i % 2)
+			assert_int_equal(envstore_settle(&store), 0);
+		else
+			assert_int_equal(set("b", "2"), 0);
+		assert_null(store.problem);
+		assert_false(envstore_is_unsettled(&store));
+		expect_file("bootenv",
+			    i % 2 ? SIG "a=1\nmine=kept\n" : SIG "a=1\nmine=kept\nb=2\n");
+		envstore_done(&store);
+		(void)unlinkat(dir, "tugboot.env", 0);
+	}
+}
+
+static void a_front_that_is_gone_comes_from_the_copy(void **state)
+{
+	(void)state;
+	given_both();
+	assert_int_equal(unlinkat(dir, "bootenv", 0), 0);
+	expect_after_opening("1", "missing, Tugboot's copy counts");
+	assert_int_equal(envstore_settle(&store), 0);
+	expect_file("bootenv", SIG "a=1\nmine=kept\n");
+}
+
+static void a_damaged_copy_does_not_count(void **state)
+{
+	_free_ char *data = NULL;
+	size_t size;
+
+	(void)state;
+	given_both();
+	assert_int_equal(file_read(dir, "tugboot.env", 1 << 16, &data, &size), 0);
+	for (size_t i = 0; i < size; i += 111) {
+		data[i] ^= 1;
+		write_file("tugboot.env", data, size);
+		expect_after_opening("1", NULL);
+		assert_int_equal(store.copy_state, ENV_COPY_NONE);
+		envstore_done(&store);
+		data[i] ^= 1;
+	}
+}
+
+static void every_stop_between_two_writes_leaves_all_or_nothing(void **state)
+{
+	bool done = false;
+
+	(void)state;
+	for (int stop = 0; !done; stop++) {
+		char buf[8];
+		pid_t pid;
+		int status;
+
+		(void)unlinkat(dir, "tugboot.env", 0);
+		given_both();
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			stop_after = stop;
+			if (envstore_open(dir, &store) < 0 ||
+			    envstore_change(&store,
+					    (const struct env_change[]){{"a", "2"}, {"b", "2"}},
+					    2) < 0)
+				_exit(1);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		done = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+		assert_true(done || (WIFEXITED(status) && WEXITSTATUS(status) == 99));
+		assert_int_equal(envstore_open(dir, &store), 0);
+		expect_read("mine", "kept");
+		if (envstore_get(&store, "b", buf, sizeof(buf)) < 0) {
+			assert_false(done);
+			expect_read("a", "1");
+		} else {
+			expect_read("a", "2");
+			expect_read("b", "2");
+		}
+		assert_int_equal(envstore_settle(&store), 0);
+		assert_int_equal(set("c", "3"), 0);
+		expect_read("mine", "kept");
+		envstore_done(&store);
+		assert_true(stop < 20);
+	}
+}
+
+static void a_write_that_was_cut_is_completed_before_another_program_writes(void **state)
+{
+	pid_t pid;
+	int status;
+
+	(void)state;
+	given_both();
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		stop_after = 1; /* the copy is pending, the front as it was */
+		if (envstore_open(dir, &store) == 0)
+			(void)set("a", "2");
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 99);
+	expect_file("bootenv", SIG "a=1\nmine=kept\n");
+	expect_after_opening("2", "a write was cut, Tugboot's copy counts");
+	assert_int_equal(envstore_settle(&store), 0);
+	expect_file("bootenv", SIG "a=2\nmine=kept\n");
+	envstore_done(&store);
+	given("bootenv", SIG "a=theirs\n", GRUBENV_SIZE);
+	expect_after_opening("theirs", NULL);
+}
+
+static void a_change_is_three_small_writes_and_a_settled_store_none(void **state)
+{
+	(void)state;
+	given_both();
+	assert_int_equal(envstore_open(dir, &store), 0);
+	calls[0] = '\0';
+	assert_int_equal(set("a", "2"), 0);
+	assert_string_equal(calls, "w512@0 s w512@0 s w512@0 s ");
+	calls[0] = '\0';
+	assert_int_equal(set("a", "2"), 0);
+	assert_int_equal(envstore_settle(&store), 0);
+	assert_string_equal(calls, "");
+}
+
+/* ---- the other kinds ---- */
+
+static void u_boots_text_files_keep_their_form(void **state)
+{
+	struct boot_env env;
+	_free_ char *counter = NULL, *extra = NULL, *text = NULL;
+	size_t size;
+
+	(void)state;
+	write_file("resinOS_uEnv.txt", "resin_root_part=2\nupgrade_available=0\n", 38);
+	write_file("extra_uEnv.txt", "extra_os_cmdline=a b\n", 21);
+	write_file("bootcount.env", "bootcount=a\n", 13); /* with its NUL */
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_string_equal(envstore_kind(&store), "uboot-text");
+	assert_null(store.problem);
+	expect_read("bootcount", "10");
+	expect_read("extra_os_cmdline", "a b");
+	envstore_decode(&store, &env);
+	assert_true(env.root_by_index);
+	assert_int_equal(envstore_change(&store,
+					 (const struct env_change[]){{"resin_root_part", "3"},
+								     {"upgrade_available", "1"},
+								     {"bootcount", "11"},
+								     {"mine", "x"}},
+					 4),
+			 0);
+	assert_int_equal(file_read(dir, "resinOS_uEnv.txt", 4096, &text, NULL), 0);
+	assert_string_equal(text, "resin_root_part=3\nupgrade_available=1\n");
+	assert_int_equal(file_read(dir, "extra_uEnv.txt", 4096, &extra, NULL), 0);
+	assert_string_equal(extra, "extra_os_cmdline=a b\nmine=x\n");
+	assert_int_equal(file_read(dir, "bootcount.env", 4096, &counter, &size), 0);
+	assert_int_equal(size, 13);
+	assert_memory_equal(counter, "bootcount=b\n", 13);
+	expect_read("bootcount", "11");
+	/* A cut that leaves one of the files empty. */
+	envstore_done(&store);
+	write_file("resinOS_uEnv.txt", "", 0);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	expect_read("resin_root_part", "3");
+}
+
+static void u_boots_binary_files_are_written_in_turn(void **state)
+{
+	char image[4096];
+
+	(void)state;
+	ubootenv_init(image, sizeof(image), UBOOTENV_REDUNDANT);
+	assert_int_equal(ubootenv_set(image, sizeof(image), UBOOTENV_REDUNDANT, "bootcmd", "run x"),
+			 0);
+	ubootenv_seal(image, sizeof(image), UBOOTENV_REDUNDANT, 255);
+	write_file("uboot.env", image, sizeof(image));
+	write_file("uboot-redund.env", "", 0);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_string_equal(envstore_kind(&store), "uboot");
+	expect_read("bootcmd", "run x");
+	assert_non_null(store.note);
+	assert_int_equal(set("a", "1"), 0); /* into the one that does not count, with flag 0 */
+	assert_string_equal(store.name, "uboot-redund.env");
+	assert_null(store.note);
+	assert_int_equal(set("a", "2"), 0);
+	assert_string_equal(store.name, "uboot.env");
+	expect_read("bootcmd", "run x");
+	assert_false(exists("tugboot.env"));
+	envstore_done(&store);
+	/* The newer one is broken: what was before it counts. */
+	memset(image, 'x', sizeof(image));
+	write_file("uboot.env", image, sizeof(image));
+	assert_int_equal(envstore_open(dir, &store), 0);
+	expect_read("a", "1");
+	assert_int_equal(set("a", "3"), 0);
+	expect_read("a", "3");
+}
+
+static void a_single_binary_file_has_a_copy(void **state)
+{
+	char image[4096];
+
+	(void)state;
+	ubootenv_init(image, sizeof(image), UBOOTENV_SINGLE);
+	ubootenv_seal(image, sizeof(image), UBOOTENV_SINGLE, 0);
+	write_file("uboot.env", image, sizeof(image));
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_int_equal(set("a", "1"), 0);
+	assert_true(exists("tugboot.env"));
+	envstore_done(&store);
+	memset(image, 'x', sizeof(image));
+	write_file("uboot.env", image, sizeof(image));
+	expect_after_opening("1", "damaged, Tugboot's copy counts");
+	assert_int_equal(set("a", "2"), 0);
+	assert_null(store.problem);
+	expect_read("a", "2");
+}
+
+static void fw_env_config_says_where(void **state)
+{
+	static const char config[] = "# where\n/boot/other 0x0 0x1000\n/boot/other 0x1000 0x1000\n";
+	char image[0x2000];
+
+	(void)state;
+	memset(image, 0xff, sizeof(image));
+	ubootenv_init(image + 0x1000, 0x1000, UBOOTENV_REDUNDANT);
+	assert_int_equal(ubootenv_set(image + 0x1000, 0x1000, UBOOTENV_REDUNDANT, "a", "1"), 0);
+	ubootenv_seal(image + 0x1000, 0x1000, UBOOTENV_REDUNDANT, 7);
+	write_file("other", image, sizeof(image));
+	write_file("fw_env.config", config, strlen(config));
+	given("bootenv", SIG "a=grub\n", GRUBENV_SIZE);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_string_equal(envstore_kind(&store), "uboot");
+	expect_read("a", "1");
+	assert_int_equal(set("a", "2"), 0);
+	assert_int_equal(set("a", "3"), 0);
+	expect_read("a", "3");
+	envstore_done(&store);
+
+	/* Another disk is not touched, and not believed. */
+	write_file("fw_env.config", "/dev/null 0 0x1000\n", 19);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_string_equal(store.note, "fw_env.config names a device that is not the boot disk");
+	expect_read("a", "grub");
+}
+
+static void a_raw_partition_holds_two_copies(void **state)
+{
+	static char zeros[0x20000];
+	char path[64];
+	struct envstore_place place = {.dir_fd = -1, .raw = path};
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/other", dir_path);
+	write_file("other", zeros, sizeof(zeros));
+	assert_int_equal(envstore_open_at(&place, &store), 0);
+	assert_string_equal(envstore_kind(&store), "raw");
+	assert_string_equal(store.problem, "wrong checksum");
+	for (int i = 0; i < 300; i++) { /* past the flag's end */
+		char value[12], was[12];
+
+		(void)snprintf(value, sizeof(value), "%d", i);
+		assert_int_equal(set("a", value), 0);
+		assert_null(store.problem);
+		assert_int_equal(envstore_get(&store, "a", was, sizeof(was)), strlen(value));
+		assert_string_equal(was, value);
+	}
+	envstore_done(&store);
+	assert_int_equal(envstore_open_at(&place, &store), 0);
+	expect_read("a", "299");
+}
+
+static void every_kind_can_become_every_other(void **state)
+{
+	static const char *const kinds[] = {"grub", "uboot-text", "uboot", "raw"};
+	static char zeros[0x20000];
+	char path[64];
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/other", dir_path);
+	for (size_t from = 0; from < ARRAY_SIZE(kinds); from++)
+		for (size_t to = 0; to < ARRAY_SIZE(kinds); to++) {
+			struct envstore_place place = {.dir_fd = dir, .raw = path};
+			const struct env_change index = {"resin_root_part", "3"};
+
+			write_file("other", zeros, sizeof(zeros));
+			given("bootenv", SIG "resin_root_part=B\nmine=kept\n", GRUBENV_SIZE);
+			assert_int_equal(envstore_open_at(&place, &store), 0);
+			assert_int_equal(envstore_migrate(&store, kinds[from], NULL, 0), 0);
+			assert_string_equal(envstore_kind(&store), kinds[from]);
+			expect_read("resin_root_part", "B");
+			assert_int_equal(envstore_migrate(&store, kinds[to], &index, 1), 0);
+			envstore_done(&store);
+			assert_int_equal(envstore_open_at(&place, &store), 0);
+			assert_string_equal(envstore_kind(&store), kinds[to]);
+			assert_null(store.problem);
+			expect_read("resin_root_part", "3");
+			expect_read("mine", "kept");
+			assert_int_equal(set("mine", "changed"), 0);
+			expect_read("mine", "changed");
+			assert_int_equal(exists("bootenv"), to == 0);
+			assert_int_equal(exists("resinOS_uEnv.txt"), to == 1);
+			assert_int_equal(exists("tugboot.env"), to <= 1);
+			envstore_done(&store);
+			remove_files();
+		}
+}
+
+/* ---- file.c ---- */
 
 static void only_sectors_that_differ_are_written_and_each_step_is_durable(void **state)
 {
@@ -635,6 +1010,19 @@ int main(void)
 		TEST(a_lock_keeps_other_writers_out),
 		TEST(concurrent_writers_lose_nothing),
 		TEST(a_disk_that_keeps_something_else_is_found_out),
+		TEST(what_another_program_writes_counts),
+		TEST(what_another_program_broke_comes_from_the_copy),
+		TEST(a_front_that_is_gone_comes_from_the_copy),
+		TEST(a_damaged_copy_does_not_count),
+		TEST(every_stop_between_two_writes_leaves_all_or_nothing),
+		TEST(a_write_that_was_cut_is_completed_before_another_program_writes),
+		TEST(a_change_is_three_small_writes_and_a_settled_store_none),
+		TEST(u_boots_text_files_keep_their_form),
+		TEST(u_boots_binary_files_are_written_in_turn),
+		TEST(a_single_binary_file_has_a_copy),
+		TEST(fw_env_config_says_where),
+		TEST(a_raw_partition_holds_two_copies),
+		TEST(every_kind_can_become_every_other),
 		TEST(only_sectors_that_differ_are_written_and_each_step_is_durable),
 		TEST(a_file_is_read_whole_or_not_at_all),
 		TEST(an_empty_file_and_one_of_proc_are_read),
