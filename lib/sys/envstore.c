@@ -515,8 +515,13 @@ static int write_both(struct envstore *store, const struct env_part *parts, cons
 	if (r < 0)
 		return r;
 	r = store->ops->write(store, parts);
-	if (r < 0)
+	if (r == -EIO)
 		return 0; /* stored in the copy, which counts as long as it is pending */
+	if (r < 0) {
+		/* Not begun: no permission, or no room for a front that is new. */
+		(void)copy_write(store, store->ops, store->vars, ENV_COPY_SETTLED);
+		return r;
+	}
 	(void)copy_write(store, store->ops, vars, ENV_COPY_SETTLED); /* else the next boot does */
 	return 0;
 }
