@@ -63,15 +63,20 @@ class Tool:
                command=command, status=done.returncode, error=done.stderr)
         return done
 
+    def _give(self, data):
+        """A new file; the copy of the one before does not belong to it."""
+        self.file.write_bytes(data)
+        (self.dir / "tugboot.env").unlink(missing_ok=True)
+
     def list(self, data):
         """What `list` prints for a file of these bytes; None when it is refused."""
-        self.file.write_bytes(data)
+        self._give(data)
         done = self._run("list")
         return done.stdout if done.returncode == 0 else None
 
     def change(self, data, commands):
         """The file after the commands, and whether each one succeeded."""
-        self.file.write_bytes(data)
+        self._give(data)
         done = [self._run(verb, *words).returncode == 0 for verb, words in commands]
         return self.file.read_bytes(), done
 
