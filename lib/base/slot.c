@@ -140,20 +140,27 @@ static void edits_root(struct env_edits *edits, const struct boot_env *env,
 		env_edits_set(edits, ENV_ROOT, "%c", slot);
 }
 
-/* Commits slot in place of the other one, whose tries and cause are noted for the running system. */
+/* A root that was committed until a trial began comes back committed. Any other one is put on trial:
+ * should it fail in a way that the hardware does not tell, the count leads back. */
+static bool is_unproven(const struct boot_env *env, char slot)
+{
+	return env->bad == slot || (!env->trial && !env->count_always);
+}
+
+/* Names slot in place of the other one, whose tries and cause are noted for the running system. */
 static void edits_give_up(struct env_edits *edits, const struct boot_env *env,
 			  const struct slot_found *found, char slot, enum slot_cause cause,
 			  unsigned count, unsigned used)
 {
 	edits_root(edits, env, found, slot);
-	env_edits_set(edits, ENV_TRIAL, "0");
+	env_edits_set(edits, ENV_TRIAL, is_unproven(env, slot) ? "1" : "0");
 	env_edits_set(edits, ENV_COUNT, "%u", count);
 	env_edits_set(edits, ENV_ROLLBACK, "%c:%s:%u", slot_other(slot), slot_cause_name(cause),
 		      used);
 	if (env->spared > 0)
 		env_edits_unset(edits, ENV_SPARED);
 	if (env->bad == slot)
-		env_edits_unset(edits, ENV_BAD);
+		env_edits_set(edits, ENV_BAD, "%c", slot_other(slot));
 	if (env->ustate_open)
 		env_edits_set(edits, ENV_USTATE, "3");
 }

@@ -10,9 +10,9 @@
  *
  * P is the slot that resin_root_part names (A when it names none), O the other one. "usable": its
  * partition is there, nothing has refused it in this boot, and it is not doubtful. A slot is
- * doubtful when tugboot_bad names it or its version is below tugboot_floor. (For O in place of a P
- * whose tries are used up, or that has failed too often, a tugboot_bad is forgotten: bad is better
- * than that.)
+ * doubtful when tugboot_bad names it or its version is below tugboot_floor. (When P has used up its
+ * tries, or failed too often, an O that tugboot_bad names is better than that: it is put on trial
+ * instead of committed, and tugboot_bad names P.)
  *
  *   upgrade_  tries   environment  P       O       start     reason    writes
  *   available left    writable     usable  usable
@@ -37,9 +37,10 @@
  *                     `spared` is counted instead. After ENV_SPARED_MAX of them in a row tries
  *                     count again, so that a trial ends in any case.
  *   watchdog, panic   A committed root has failed. It is started again, and the failure counted,
- *                     until it has failed as often as a trial may; then O is committed in its
- *                     place, with cause `failed`. Failures more than a day apart do
- *                     not add up, and a root that is called good starts from 0.
+ *                     until it has failed as often as a trial may; then O is put on trial in its
+ *                     place, with cause `failed`: nobody knows whether it is better. Failures
+ *                     more than a day apart do not add up, and a root that is called good starts
+ *                     from 0.
  *   unknown           Nothing: a try counts, a committed root is taken to have come up.
  *
  * With tugboot_count=always a committed root (upgrade_available 0) is counted as on trial, for
@@ -143,7 +144,8 @@ struct env_edits slot_edits_good(const struct boot_env *env, const struct slot_f
 struct env_edits slot_edits_switch(const struct boot_env *env, const struct slot_found *found,
 				   char slot);
 /* Call a slot bad: it is not started while another can be. When it is the one that the environment
- * names, the other one is committed in its place. */
+ * names, the other one is named in its place: committed when it was so before a trial, else on
+ * trial. */
 struct env_edits slot_edits_bad(const struct boot_env *env, const struct slot_found *found,
 				char slot);
 /* A shutdown in good order of a system whose try is open. */
