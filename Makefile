@@ -234,7 +234,7 @@ IMAGE := $(B)/$(KERNEL) $(B)/initramfs.cpio.zst $(B)/tugboot.efi $(B)/versions.t
 
 # --- Goals ------------------------------------------------------------------------------------
 
-.PHONY: all run test test-unit test-boot test-long bench fuzz lint format include-path install clean help
+.PHONY: all run test test-unit test-boot test-long bench fuzz lint format include-path install install-host clean help
 
 ##   all         the default: $(B)/ with tugboot.efi, vmlinuz, initramfs.cpio.zst and tugboot
 all: packages $(PROGRAMS) $(IMAGE) $(MAN)
@@ -303,11 +303,25 @@ include-path:
 
 ##   install     to DESTDIR and PREFIX=/usr/local
 install: all
-	install -D -m 755 $(B)/tugboot $(DESTDIR)$(PREFIX)/bin/tugboot
-	install -d $(DESTDIR)$(PREFIX)/lib/tugboot
+	@$(MAKE) install-host
 	install -m 644 $(IMAGE) $(DESTDIR)$(PREFIX)/lib/tugboot
 	$(foreach m,$(MAN),install -D -m 644 $(m) \
 		$(DESTDIR)$(PREFIX)/share/man/man$(lastword $(subst ., ,$(m)))/$(notdir $(m)) &&) true
+
+# What a root needs, as it was built before: the boot tests put it in theirs. The units are part of
+# every boot without being enabled, by links as packages have them.
+UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+UNIT_LINKS := basic.target.wants/tugboot-good.service \
+	$(foreach t,reboot poweroff halt kexec,$(t).target.wants/tugboot-ended.service)
+install-host:
+	install -D -m 755 $(B)/tugboot $(DESTDIR)$(PREFIX)/bin/tugboot
+	install -d $(DESTDIR)$(PREFIX)/lib/tugboot $(UNIT_DIR)
+	ln -sf ../../bin/tugboot $(DESTDIR)$(PREFIX)/lib/tugboot/tugboot-rauc
+	$(foreach u,$(wildcard hostos-agents/units/*),\
+		sed 's,@PREFIX@,$(PREFIX),' $(u) | \
+			install -m 644 /dev/stdin $(UNIT_DIR)/$(notdir $(u)) &&) true
+	$(foreach l,$(UNIT_LINKS),install -d $(UNIT_DIR)/$(dir $(l)) && \
+		ln -sf ../$(notdir $(l)) $(UNIT_DIR)/$(l) &&) true
 
 ##   clean       remove what was built for this architecture; the cache stays
 clean:

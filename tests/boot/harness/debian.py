@@ -5,9 +5,10 @@ Two roots of this machine's own Debian release, made by mmdebstrap: root A with 
 root B with `linux-image-cloud-amd64`. Each has exactly the kernel files that its packages leave in
 /boot, with an initrd by initramfs-tools; no boot loader is installed in them.
 
-Slow (minutes), so the images are kept in the cache, under a key of the package versions and of this
-recipe. What belongs to the tree under test (the `tugboot` command) is put in when a disk is made
-from them and is no part of the key.
+A Recipe says what is in a root; other modules have further ones (updaters.py). Slow (minutes), so
+the images are kept in the cache, under a key of the package versions and of the recipe. What
+belongs to the tree under test (the `tugboot` command) is put in when a disk is made from them; it
+is no part of the key.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from .disk import Disk, Partition
@@ -72,6 +74,26 @@ LABEL=tug-data   /mnt/data   ext4  defaults,nofail              0 2
 }
 
 IMAGE_MB = 1280
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A Debian root as an ext4 image."""
+
+    name: str  # of the image in the cache
+    packages: tuple  # beside what every Debian has
+    files: dict  # path -> text; {slot} stands for `slot`
+    size: int  # MiB
+    label: str = ""  # of the filesystem
+    slot: str = ""
+    hooks: tuple = ()  # further hooks for mmdebstrap, run last
+
+
+def _demo_recipe(slot):
+    return Recipe(
+        name=f"root{slot}", packages=(*PACKAGES, KERNELS[slot]), files=FILES, size=IMAGE_MB,
+        label=f"tug-root{slot}", slot=slot,
+    )
 
 
 def _targets():
@@ -135,35 +157,37 @@ def _lock(path):
         yield
 
 
-def _mmdebstrap(slot, release, sources, tar, work):
+def _mmdebstrap(recipe, release, sources, tar, work):
     hooks = []
-    for number, (path, text) in enumerate(FILES.items()):
+    for number, (path, text) in enumerate(recipe.files.items()):
         local = work / f"file{number}"
-        local.write_text(text.format(slot=slot), encoding="ascii")
+        local.write_text(text.replace("{slot}", recipe.slot), encoding="ascii")
         parent = str(Path(path).parent)
         hooks.append(f'mkdir -p "$1{parent}"')
         hooks.append(f"upload {local} {path}")
     hooks.append('mkdir -p "$1/boot/efi" "$1/mnt/state" "$1/mnt/data"')
     hooks.append('chroot "$1" passwd --delete root')
     hooks.append(f'chroot "$1" systemctl mask {" ".join(MASKED)}')
+    hooks += recipe.hooks
     command = ["mmdebstrap", "--mode=auto", "--variant=minbase", "--format=tar"]
-    command += [f"--include={','.join((*PACKAGES, KERNELS[slot]))}"]
+    command += [f"--include={','.join(recipe.packages)}"]
     command += [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED]
     command += [f"--customize-hook={hook}" for hook in hooks]
     command += [release, str(tar), "-"]
     subprocess.run(command, input="\n".join(sources) + "\n", text=True, check=True)
 
 
-def _make_image(slot, release, sources, image):
+def _make_image(recipe, release, sources, image):
     with tempfile.TemporaryDirectory(prefix="tugboot-debian-", dir=cache_dir()) as work:
         work = Path(work)
         # mmdebstrap may work in a user namespace whose users are others than this one.
         work.chmod(0o755)
         tar, tree, part = work / "root.tar", work / "tree", work / "part.ext4"
         try:
-            _mmdebstrap(slot, release, sources, tar, work)
+            _mmdebstrap(recipe, release, sources, tar, work)
         except subprocess.CalledProcessError as error:
-            raise HarnessError(f"mmdebstrap failed for root {slot}; see its lines above") from error
+            raise HarnessError(f"mmdebstrap failed for {recipe.name}; see its lines above") \
+                from error
         tree.mkdir()
         # Device nodes are devtmpfs's affair; an ordinary user cannot make them.
         nodes = "--exclude=./dev/*"
@@ -171,8 +195,8 @@ def _make_image(slot, release, sources, image):
         tar.unlink()
         run(
             *_as_root(
-                "mke2fs", "-q", "-t", "ext4", "-L", f"tug-root{slot}", "-d", str(tree),
-                str(part), f"{IMAGE_MB}M",
+                "mke2fs", "-q", "-t", "ext4", "-L", recipe.label, "-d", str(tree), str(part),
+                f"{recipe.size}M",
             )
         )
         if os.geteuid() != 0:
@@ -180,31 +204,36 @@ def _make_image(slot, release, sources, image):
         part.rename(image)
 
 
-def debian_image(slot):
-    """Path of the cached ext4 image of root 'A' or 'B'; made first when there is none."""
-    packages = (*PACKAGES, KERNELS[slot])
+def cached_image(recipe):
+    """Path of a recipe's image in the cache; made first when there is none."""
     release, sources = _sources()
-    versions = _versions(packages)
-    recipe = hashlib.sha256(repr((packages, EXCLUDED, MASKED, FILES, IMAGE_MB)).encode())
-    recipe.update(inspect.getsource(_mmdebstrap).encode())
-    recipe.update(inspect.getsource(_make_image).encode())
-    for package in packages:
-        recipe.update(f"{package}={versions[package]}\n".encode())
+    versions = _versions(recipe.packages)
+    key = hashlib.sha256(repr((recipe, EXCLUDED, MASKED)).encode())
+    key.update(inspect.getsource(_mmdebstrap).encode())
+    key.update(inspect.getsource(_make_image).encode())
+    for package in recipe.packages:
+        key.update(f"{package}={versions[package]}\n".encode())
     where = cache_dir() / "debian"
     where.mkdir(parents=True, exist_ok=True)
-    image = where / f"root{slot}-{recipe.hexdigest()[:16]}.ext4"
-    with _lock(where / f"root{slot}.lock"):
+    image = where / f"{recipe.name}-{key.hexdigest()[:16]}.ext4"
+    with _lock(where / f"{recipe.name}.lock"):
         if not image.exists():
+            kernel = next(p for p in recipe.packages if p.startswith("linux-image"))
             print(
-                f"making Debian root {slot}: {release}, {KERNELS[slot]} "
-                f"{versions[KERNELS[slot]]} (some minutes; kept in {where})",
+                f"making Debian root {recipe.name}: {release}, {kernel} {versions[kernel]} "
+                f"(some minutes; kept in {where})",
                 file=sys.stderr,
                 flush=True,
             )
-            for old in where.glob(f"root{slot}-*.ext4"):
+            for old in where.glob(f"{recipe.name}-*.ext4"):
                 old.unlink()
-            _make_image(slot, release, sources, image)
+            _make_image(recipe, release, sources, image)
     return image
+
+
+def debian_image(slot):
+    """Path of the cached ext4 image of root 'A' or 'B' of the demonstration."""
+    return cached_image(_demo_recipe(slot))
 
 
 def debian_disk(path, make=True):
