@@ -14,7 +14,8 @@
  *	sleep		3 s
  *	eat		all memory
  *	watchdog N	leave the hardware watchdog running, with N seconds
- *	pstore		say which records of earlier kernels there are
+ *	last		say what the hardware says of earlier kernels: the records that they left, and
+ *			why the watchdog thinks that it was reset
  *	tugboot ...	the command under test, with these arguments; as /init with --boot, since it
  *			has no root to look from. `status` and `good` are short for two of them.
  *	ask		say so, read such a list from the console, do it, again and again
@@ -245,18 +246,26 @@ static void start_watchdog(int seconds)
 		say("PROBE watchdog=none errno=%d", errno);
 }
 
-static void say_pstore(void)
+static void say_last(void)
 {
 	struct dirent *entry;
+	char status[32];
 	DIR *dir;
 
 	(void)mount("pstore", "/sys/fs/pstore", "pstore", 0, NULL);
 	dir = opendir("/sys/fs/pstore");
-	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			say("PROBE pstore=%s", entry->d_name);
+	while (dir && (entry = readdir(dir))) {
+		struct stat st;
+
+		if (entry->d_name[0] != '.' && fstatat(dirfd(dir), entry->d_name, &st, 0) == 0)
+			say("PROBE record=%s size=%lld time=%lld.%09ld", entry->d_name,
+			    (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+			    st.st_mtim.tv_nsec);
+	}
 	if (dir)
 		(void)closedir(dir);
+	read_text("/sys/class/watchdog/watchdog0/bootstatus", status, sizeof(status));
+	say("PROBE bootstatus=%s", status);
 }
 
 static void eat(void)
@@ -299,8 +308,8 @@ static void act(char *word)
 		tugboot(word + 8);
 	else if (strncmp(word, "watchdog ", 9) == 0)
 		start_watchdog(atoi(word + 9));
-	else if (strcmp(word, "pstore") == 0)
-		say_pstore();
+	else if (strcmp(word, "last") == 0)
+		say_last();
 	else if (strcmp(word, "ask") == 0)
 		ask();
 	else if (strcmp(word, "eat") == 0)

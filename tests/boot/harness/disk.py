@@ -7,6 +7,7 @@ other filesystems are made from a directory.
 """
 
 import os
+import re
 import shutil
 import uuid as uuids
 from dataclasses import dataclass, field
@@ -184,6 +185,20 @@ class Disk:
         """Removes a file from a FAT partition."""
         run("mdel", "-i", self._fat(name), f"::/{path.strip('/')}")
 
+    def fill(self, name):
+        """Leaves no room on a FAT partition, not for one more cluster."""
+        image = self._fat(name)
+        while free := self._free(image):
+            local = self.path.with_suffix(".filler")
+            local.write_bytes(b"\0" * free)
+            run("mcopy", "-i", image, local, f"::/filler{free}")
+            local.unlink()
+
+    @staticmethod
+    def _free(image):
+        found = re.search(r"([\d ]+) bytes free", run("mdir", "-i", image, "::/"))
+        return int(found.group(1).replace(" ", ""))
+
     @staticmethod
     def _exists(image, path):
         try:
@@ -201,6 +216,19 @@ class Disk:
         with open(self.path, "r+b") as image:
             image.seek(part.start + offset)
             image.write(data if data is not None else b"\xa5" * size)
+
+    def sectors(self, name, content):
+        """Numbers of the sectors of the disk that hold a file with this content, which is in one
+        piece and at one place only."""
+        part = self[name]
+        with open(self.path, "rb") as image:
+            image.seek(part.start)
+            held = image.read(part.size * MB)
+        at = held.find(content)
+        if at < 0 or at % SECTOR or held.find(content, at + 1) >= 0:
+            raise HarnessError(f"partition {name}: that content is not at one place")
+        first = (part.start + at) // SECTOR
+        return range(first, first + -(-len(content) // SECTOR))
 
     # The boot environment.
 

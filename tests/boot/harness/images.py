@@ -175,6 +175,23 @@ def hanging_kernel():
     return bytes(image)
 
 
+def halting_kernel():
+    """A kernel whose header is whole and whose packed rest is damaged: it is accepted, and stops
+    while it unpacks itself."""
+    image = bytearray(root_kernel().read_bytes())
+    middle = len(image) // 2
+    image[middle:middle + 4096] = b"\xa5" * 4096
+    return bytes(image)
+
+
+def oversized_kernel():
+    """A kernel that is whole and wants three gigabytes to unpack itself in: kexec_file_load() finds
+    no such place. Offset: Documentation/arch/x86/boot.rst (init_size)."""
+    image = bytearray(root_kernel().read_bytes())
+    image[0x260:0x264] = (3 << 30).to_bytes(4, "little")
+    return bytes(image)
+
+
 def truncated_kernel(keep=0.5):
     """The first part of a kernel, as a copy that a power cut ended."""
     image = root_kernel().read_bytes()
