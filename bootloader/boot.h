@@ -50,8 +50,15 @@ void environment_end(struct boot *boot);
 /* Value of a key for the command line; empty when there is none. */
 void environment_value(const struct boot *boot, const char *name, char *buf, size_t size);
 
-/* slot_load.c: mounts the slot's root, finds its kernel and loads it. */
+/* slot_load.c: mounts the slot's root, finds its kernel and loads it. -ESTALE: its version is below the
+ * floor, which boot->found knows now. */
 int slot_load(struct boot *boot, const struct slot_decision *decision);
+
+/* last_boot.c: fills boot->found with how the last start ended. */
+void last_boot_read(struct boot *boot);
+
+/* floor.c: is the root's version one that may be started? */
+bool floor_is_met(const struct boot *boot, const struct slot_decision *decision, int root_fd);
 
 /* handover.c: how the watchdog crosses kexec. */
 unsigned handover_watchdog(const struct boot *boot, const struct slot_decision *decision,

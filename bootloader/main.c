@@ -4,6 +4,7 @@
  * its kernel, record the try, let go. PID 1 starts this as its one child, watches its deadlines and
  * makes the jump when it ends with BOOT_GO; a crash here costs one candidate, not the boot.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -18,8 +19,8 @@
 
 #define BACKOFF_SECONDS 10u
 #define BACKOFF_SECONDS_MAX 600u
-#define DECISIONS_MAX \
-	8 /* each of three slots refused, and once more without a writable environment */
+/* Each of three slots refused, two below the floor first, and again without a writable environment. */
+#define DECISIONS_MAX 12
 
 void progress_tell(enum progress_step step, char slot, unsigned seconds)
 {
@@ -100,6 +101,7 @@ static bool choose_and_load(struct boot *boot)
 {
 	for (unsigned i = 0; i < DECISIONS_MAX; i++) {
 		struct slot_decision decision = slot_decide(&boot->env, &boot->found);
+		int r;
 
 		if (!decision.slot) {
 			(void)environment_record(boot,
@@ -107,8 +109,10 @@ static bool choose_and_load(struct boot *boot)
 			return false;
 		}
 		log_decision(boot, &decision);
-		if (slot_load(boot, &decision) < 0) {
-			refuse(boot, decision.slot);
+		r = slot_load(boot, &decision);
+		if (r < 0) {
+			if (r != -ESTALE) /* below the floor is better than nothing */
+				refuse(boot, decision.slot);
 			continue;
 		}
 		if (environment_record(boot, &decision) < 0) {
@@ -133,6 +137,7 @@ static enum boot_result boot_role(struct boot *boot)
 		for (const char *slot = boot->refused; *slot; slot++)
 			refuse(boot, *slot);
 		environment_read(boot);
+		last_boot_read(boot);
 		if (choose_and_load(boot))
 			return BOOT_GO;
 		environment_end(boot);

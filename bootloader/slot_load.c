@@ -73,6 +73,7 @@ static void root_value(const struct boot *boot, const struct partition *part, ch
 static int compose(const struct load *load, const struct kernel *kernel, char *buf, size_t size)
 {
 	const struct slot_decision *d = load->decision;
+	enum slot_last last = slot_last(&load->boot->env, &load->boot->found);
 	char extra[ENV_VALUE_MAX], root[96], name[] = {d->slot, '\0'};
 	struct cmdline_parts parts = {
 		.slot_options = kernel->options,
@@ -83,6 +84,8 @@ static int compose(const struct load *load, const struct kernel *kernel, char *b
 		.reason = slot_reason_name(d->reason),
 		.used = d->used,
 		.allowed = d->allowed,
+		.cause = d->cause != SLOT_CAUSE_NONE ? slot_cause_name(d->cause) : "",
+		.last = last != SLOT_LAST_UNKNOWN ? slot_last_name(last) : "",
 	};
 	size_t max = kernel->cmdline_max > KEXEC_CMDLINE_RESERVE
 			     ? kernel->cmdline_max - KEXEC_CMDLINE_RESERVE
@@ -157,6 +160,12 @@ int slot_load(struct boot *boot, const struct slot_decision *decision)
 			       log_errno(r));
 	root_fd = open(ROOT_MOUNT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	load.root_fd = root_fd;
+	if (root_fd >= 0 && !floor_is_met(boot, decision, root_fd)) {
+		if (decision->slot != 'R')
+			boot->found.slot[slot_index(decision->slot)].below_floor = true;
+		mount_end(ROOT_MOUNT);
+		return -ESTALE;
+	}
 	/* A trial is of the root as it was installed: its best kernel, or none. */
 	r = root_fd < 0 ? -errno
 			: kernel_find(root_fd, decision->reason == SLOT_REASON_TRIAL, take_kernel,

@@ -110,3 +110,37 @@ enum result cmd_env_unset(const struct options *options, char **args)
 	}
 	return change(options, changes, n);
 }
+
+/* The environment's root key in the form that the kind's other programs want. */
+static void root_for(const struct place *place, const char *kind, char buf[static 12],
+		     struct env_change *changes, size_t *ret_n)
+{
+	bool is_named;
+	char slot = slot_named(&place->env, &place->found, &is_named);
+	unsigned index = place->found.slot[slot_index(slot)].index;
+
+	*ret_n = 0;
+	if (!streq(kind, "uboot-text") || place->env.root_kind == ENV_ROOT_INDEX || index == 0)
+		return;
+	(void)snprintf(buf, 12, "%x", index);
+	changes[(*ret_n)++] = (struct env_change){ENV_ROOT, buf};
+}
+
+enum result cmd_env_migrate(const struct options *options, char **args)
+{
+	_place_ struct place place = PLACE_NONE;
+	struct env_change changes[1];
+	enum result result;
+	char root[12];
+	size_t n;
+
+	result = place_open(options->boot_dir, PLACE_WRITE, &place);
+	if (result != RESULT_OK)
+		return result;
+	root_for(&place, args[0], root, changes, &n);
+	result = place_migrate(&place, args[0], changes, n);
+	if (result == RESULT_OK)
+		printf("The environment is kept as %s in %s from now on.\n",
+		       envstore_kind(&place.store), place.store.name);
+	return result;
+}

@@ -199,3 +199,54 @@ enum result cmd_slot_switch(const struct options *options, char **args)
 		       slot, slot_other(slot));
 	return result;
 }
+
+enum result cmd_slot_bad(const struct options *options, char **args)
+{
+	_place_ struct place place = PLACE_NONE;
+	struct env_edits edits;
+	struct situation s;
+	enum result result;
+	char slot = 0;
+
+	result = parse_slot(args[0], &slot);
+	if (result == RESULT_OK)
+		result = situation_open(options, &place, &s);
+	if (result != RESULT_OK)
+		return result;
+	if (!s.named_known && !options->force)
+		return complain(
+			"the environment names partition %u, and which slot that is cannot be "
+			"seen from here: try without --boot, or --force",
+			s.env->root_index);
+	edits = slot_edits_bad(&place.env, &place.found, slot);
+	result = place_apply(&place, &edits);
+	if (result != RESULT_OK)
+		return result;
+	if (slot == s.named)
+		printf("Slot %c is given up: slot %c is started from the next boot on.\n", slot,
+		       slot_other(slot));
+	else
+		printf("Slot %c is not started while another one can be, until it is put on "
+		       "trial.\n",
+		       slot);
+	return RESULT_OK;
+}
+
+enum result cmd_slot_ended(const struct options *options, char **args)
+{
+	_place_ struct place place = PLACE_NONE;
+	struct env_edits edits = slot_edits_ended();
+	struct situation s;
+	enum result result;
+
+	(void)args; /* takes none */
+	result = situation_open(options, &place, &s);
+	if (result != RESULT_OK)
+		return result;
+	/* A shutdown writes nothing when nothing is counted; nor does one of a system that is not
+	 * the one whose tries are counted. */
+	if (!slot_is_counted(s.env) || s.env->count == 0 || s.env->ended_clean ||
+	    (s.named_known && s.running.slot != s.named))
+		return RESULT_OK;
+	return place_apply(&place, &edits);
+}

@@ -65,6 +65,23 @@ static void print_next(const struct status *status)
 			       env->root_index);
 		print_line("Next boot:", text);
 	}
+	if (env->bad) {
+		(void)snprintf(text, sizeof(text),
+			       "slot %c: it is started only when nothing else can be", env->bad);
+		print_line("Called bad:", text);
+	}
+	if (env->failures.times > 0) {
+		(void)snprintf(text, sizeof(text),
+			       "the committed slot failed %u %s; 'tugboot slot good' forgets it",
+			       env->failures.times, env->failures.times == 1 ? "time" : "times");
+		print_line("Failures:", text);
+	}
+	if (env->spared > 0) {
+		(void)snprintf(text, sizeof(text),
+			       "%u of at most %u ended by power cuts and clean reboots",
+			       env->spared, ENV_SPARED_MAX);
+		print_line("Tries spared:", text);
+	}
 	if (!env->trial) {
 		print_line("Trial:", "none");
 		return;
@@ -80,8 +97,11 @@ static void print_environment(const struct place *place)
 {
 	char text[sizeof(place->shown) + SENTENCE_MAX];
 
-	(void)snprintf(text, sizeof(text), "%s in %s", place->store.name, place->shown);
+	(void)snprintf(text, sizeof(text), "%s in %s (%s)", place->store.name, place->shown,
+		       envstore_kind(&place->store));
 	print_line("Environment:", text);
+	if (place->store.note)
+		print_line("", place->store.note);
 	if (place->unreadable < 0)
 		(void)snprintf(text, sizeof(text), "it %s: no slot can be put on trial; remove it",
 			       place->store.problem);
@@ -100,6 +120,8 @@ static void print_status(const struct status *status)
 
 	running_words(&status->running, text);
 	print_line("Running:", text);
+	if (status->running.last != SLOT_LAST_UNKNOWN)
+		print_line("Before that:", last_words(status->running.last));
 	if (!status->place)
 		return;
 	print_next(status);
@@ -142,6 +164,10 @@ static struct json_object *running_json(const struct running *running)
 				       ? NULL
 				       : json_object_new_string(slot_reason_name(running->reason)));
 	add_tries(object, running->used, running->allowed);
+	json_object_object_add(object, "cause",
+			       json_object_new_string(slot_cause_name(running->cause)));
+	json_object_object_add(object, "last_end",
+			       json_object_new_string(slot_last_name(running->last)));
 	return object;
 }
 
@@ -201,6 +227,8 @@ static struct json_object *environment_json(const struct place *place)
 {
 	struct json_object *object = json_object_new_object();
 
+	json_object_object_add(object, "kind",
+			       json_object_new_string(envstore_kind(&place->store)));
 	json_object_object_add(object, "file", json_object_new_string(place->store.name));
 	json_object_object_add(object, "location", json_object_new_string(place->shown));
 	json_object_object_add(object, "readable", json_object_new_boolean(place->unreadable == 0));
@@ -220,6 +248,12 @@ static void print_json(const struct status *status)
 	json_object_object_add(object, "next_boot", status->next_known ? next_json(status) : NULL);
 	json_object_object_add(object, "trial",
 			       place && place->env.trial ? trial_json(status) : NULL);
+	json_object_object_add(object, "bad_slot",
+			       place && place->env.bad ? slot_json(place->env.bad) : NULL);
+	json_object_object_add(object, "failures",
+			       json_object_new_int(place ? (int)place->env.failures.times : 0));
+	json_object_object_add(object, "tries_spared",
+			       json_object_new_int(place ? (int)place->env.spared : 0));
 	json_object_object_add(object, "last_rollback",
 			       status->rolled_back ? rollback_json(&status->rollback) : NULL);
 	json_object_object_add(object, "slots",

@@ -294,6 +294,27 @@ enum result place_apply(struct place *place, const struct env_edits *edits)
 	return r < 0 ? complain_store(place, "store the change", r) : RESULT_OK;
 }
 
+enum result place_migrate(struct place *place, const char *kind, const struct env_change *changes,
+			  size_t n)
+{
+	int r = 0;
+
+	if (place->mounted_here)
+		r = mount_set_writable(place->mount_point, true);
+	if (r == 0)
+		r = envstore_migrate(&place->store, kind, changes, n);
+	if (r == -EINVAL)
+		return complain_usage("'%s' is no kind of store: these are grub, uboot-text, uboot "
+				      "and raw",
+				      kind);
+	if (r == -ENODEV)
+		return complain(
+			streq(kind, "raw")
+				? "there is no partition named tug-env, resin-env or balena-env"
+				: "there is no boot partition to keep files on");
+	return r < 0 ? complain_store(place, "move the environment", r) : RESULT_OK;
+}
+
 void place_done(struct place *place)
 {
 	envstore_done(&place->store);

@@ -47,6 +47,22 @@ static enum slot_reason parse_reason(const char *text)
 	return SLOT_REASON_NONE;
 }
 
+static enum slot_cause parse_cause(const char *text)
+{
+	for (enum slot_cause i = SLOT_CAUSE_TRIES; i <= SLOT_CAUSE_FLOOR; i++)
+		if (streq(text, slot_cause_name(i)))
+			return i;
+	return SLOT_CAUSE_NONE;
+}
+
+static enum slot_last parse_last(const char *text)
+{
+	for (enum slot_last i = SLOT_LAST_CLEAN; i <= SLOT_LAST_PANIC; i++)
+		if (streq(text, slot_last_name(i)))
+			return i;
+	return SLOT_LAST_UNKNOWN;
+}
+
 struct running running_parse(const char *cmdline)
 {
 	struct running running = {0};
@@ -61,6 +77,10 @@ struct running running_parse(const char *cmdline)
 	running.by_tugboot = true;
 	if (cmdline_get(cmdline, "tugboot.reason", buf, sizeof(buf)) >= 0)
 		running.reason = parse_reason(buf);
+	if (cmdline_get(cmdline, "tugboot.cause", buf, sizeof(buf)) >= 0)
+		running.cause = parse_cause(buf);
+	if (cmdline_get(cmdline, "tugboot.last", buf, sizeof(buf)) >= 0)
+		running.last = parse_last(buf);
 	if (cmdline_get(cmdline, "tugboot.tries", buf, sizeof(buf)) >= 0) {
 		unsigned used, allowed;
 

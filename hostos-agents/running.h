@@ -14,9 +14,11 @@ struct running {
 	char slot;	 /* 'A', 'B' or 'R' (recovery) */
 	enum slot_reason reason; /* SLOT_REASON_NONE when it says none that we know */
 	unsigned used, allowed;	 /* tries; 0 when not said */
+	enum slot_cause cause;	 /* SLOT_CAUSE_NONE when not said */
+	enum slot_last last;	 /* SLOT_LAST_UNKNOWN when not said */
 };
 
-/* Reads a kernel command line (tugboot.slot=, tugboot.reason=, tugboot.tries=). */
+/* Reads a kernel command line (tugboot.slot=, .reason=, .tries=, .cause=, .last=). */
 struct running running_parse(const char *cmdline);
 
 /* The same for the running kernel; 0 or a negative errno, *ret_running untouched then. */

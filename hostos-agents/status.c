@@ -58,13 +58,17 @@ void running_words(const struct running *running, char buf[static SENTENCE_MAX])
 			       running->allowed);
 		break;
 	case SLOT_REASON_ROLLBACK:
-		(void)snprintf(buf, SENTENCE_MAX, "%s, rolled back: the other slot was given up",
-			       slot);
+		(void)snprintf(buf, SENTENCE_MAX,
+			       "%s, rolled back: the other slot was given up%s%s", slot,
+			       running->cause ? ", " : "",
+			       running->cause ? cause_words(running->cause) : "");
 		break;
 	case SLOT_REASON_FALLBACK:
-		(void)snprintf(buf, SENTENCE_MAX,
-			       "%s, as a fallback: what the environment asks for could not be done",
-			       slot);
+		(void)snprintf(
+			buf, SENTENCE_MAX,
+			"%s, as a fallback: what the environment asks for could not be done%s%s",
+			slot, running->cause ? ", " : "",
+			running->cause ? cause_words(running->cause) : "");
 		break;
 	case SLOT_REASON_RECOVERY:
 		(void)snprintf(buf, SENTENCE_MAX, "%s: neither slot could be started", slot);
@@ -72,6 +76,22 @@ void running_words(const struct running *running, char buf[static SENTENCE_MAX])
 	default:
 		(void)snprintf(buf, SENTENCE_MAX,
 			       "%s, for a reason that this version does not know", slot);
+	}
+}
+
+const char *last_words(enum slot_last last)
+{
+	switch (last) {
+	case SLOT_LAST_CLEAN:
+		return "shut down in good order";
+	case SLOT_LAST_POWER:
+		return "the power was cut";
+	case SLOT_LAST_WATCHDOG:
+		return "the watchdog reset it";
+	case SLOT_LAST_PANIC:
+		return "its kernel panicked";
+	default:
+		return "not known";
 	}
 }
 

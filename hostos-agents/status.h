@@ -18,6 +18,9 @@ const char *slot_words(char slot);
 /* How the running system was started. */
 void running_words(const struct running *running, char buf[static SENTENCE_MAX]);
 
+/* How the system before this one ended; constant string. */
+const char *last_words(enum slot_last last);
+
 /* What the next boot starts and why; named is the slot that the environment names. */
 void next_words(const struct slot_decision *next, char named, char buf[static SENTENCE_MAX]);
 

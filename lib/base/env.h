@@ -36,6 +36,9 @@
 #define ENV_BAD "tugboot_bad"
 /* Ours: lowest VERSION_ID (os-release(5)) of a root that is started while another can be. */
 #define ENV_FLOOR "tugboot_floor"
+/* Ours: `ramoops` says that this board's ramoops memory outlives every reset, and that the kernels of
+ * both roots keep their console there: then a power cut can be told from a reset. */
+#define ENV_POWER "tugboot_power"
 /* SWUpdate's: 0 nothing, 1 installed, 2 testing, 3 failed (SWUpdate, "Update state"). Only ever
  * changed from 1 or 2 to 3, by a rollback. */
 #define ENV_USTATE "ustate"

@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/watchdog.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 
 #include "fd.h"
 
 #define NODE "/dev/watchdog0"
 #define IDENTITY "/sys/class/watchdog/watchdog0/identity"
+#define STATUS "/sys/class/watchdog/watchdog0/bootstatus"
 
 int watchdog_arm(unsigned seconds, struct watchdog *ret_watchdog)
 {
@@ -45,6 +47,20 @@ int watchdog_leave(struct watchdog *watchdog, unsigned seconds)
 	watchdog_ping(watchdog);
 	watchdog->seconds = r < 0 ? watchdog->seconds : (unsigned)timeout;
 	return r;
+}
+
+enum watchdog_status watchdog_status(void)
+{
+	_close_ int fd = open(STATUS, O_RDONLY | O_CLOEXEC);
+	char text[16] = "";
+	unsigned long status;
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return WATCHDOG_SAYS_NOTHING;
+	status = strtoul(text, NULL, 10);
+	if (status & WDIOF_CARDRESET)
+		return WATCHDOG_FIRED;
+	return status & WDIOF_POWERUNDER ? WATCHDOG_SAW_POWER_FAIL : WATCHDOG_SAYS_NOTHING;
 }
 
 int watchdog_stop(struct watchdog *watchdog)

@@ -25,6 +25,14 @@ void watchdog_ping(const struct watchdog *watchdog);
 /* Leaves it running with a new timeout, beyond the end of this process. */
 int watchdog_leave(struct watchdog *watchdog, unsigned seconds);
 
+/* What the first watchdog says of the last reset (WDIOC_GETBOOTSTATUS). */
+enum watchdog_status {
+	WATCHDOG_SAYS_NOTHING, /* also when there is none */
+	WATCHDOG_FIRED,
+	WATCHDOG_SAW_POWER_FAIL,
+};
+enum watchdog_status watchdog_status(void);
+
 /* Stops it. -EBUSY when the hardware or the kernel's `nowayout` keeps it running. */
 int watchdog_stop(struct watchdog *watchdog);
 

@@ -236,3 +236,16 @@ def test_a_full_standard_output_is_a_failure(boot):
                               text=True, check=False)
     assert done.returncode == 1
     assert "No space left" in done.stderr
+
+
+def test_migration_keeps_every_variable_and_a_way_back(boot):
+    boot.give(resin_root_part="B", extra_os_cmdline="a \\ b", bootcount="12")
+    before = boot.run("env", "list").out
+    for kind, name in (("uboot-text", "resinOS_uEnv.txt"), ("uboot", "uboot-redund.env"),
+                       ("grub", "bootenv")):
+        done = boot.run("env", "migrate", kind)
+        assert done.status == 0 and f"kept as {kind} in {name}" in done.out
+        assert sorted(boot.run("env", "list").out.splitlines()) == sorted(before.splitlines())
+    assert boot.run("env", "migrate", "raw").status == 1
+    done = boot.run("env", "migrate", "paper")
+    assert done.status == 2 and "grub, uboot-text, uboot and raw" in done.err

@@ -170,3 +170,42 @@ def test_a_decision_repairs_a_damaged_environment(boot):
     assert boot.run("slot", "try", "B").status == 0
     assert boot.variables() == {"resin_root_part": "B", "keep": "1", "upgrade_available": "1",
                                 "bootcount": "0"}
+
+
+def test_bad_keeps_a_slot_from_being_started(started_boot):
+    boot = started_boot
+    boot.give(**COMMITTED_A)
+    boot.started("A", "normal")
+    done = boot.run("slot", "bad", "B")
+    assert done.status == 0
+    assert boot.variables() == {**COMMITTED_A, "tugboot_bad": "B"}
+    assert boot.run("slot", "try", "B").status == 0
+    assert "tugboot_bad" not in boot.variables()
+
+
+def test_bad_of_the_slot_in_use_names_the_other_one(started_boot):
+    boot = started_boot
+    boot.give(**TRIAL_OF_B)
+    boot.started("B", "trial", "1/2")
+    done = boot.run("slot", "bad", "B")
+    assert done.status == 0
+    variables = boot.variables()
+    assert (variables["resin_root_part"], variables["tugboot_bad"]) == ("A", "B")
+    assert variables["upgrade_available"] == "0"
+    assert variables["tugboot_rollback"].startswith("B:marked-bad:")
+
+
+def test_a_shutdown_is_noted_while_a_try_is_open_and_only_then(started_boot):
+    boot = started_boot
+    boot.give(**COMMITTED_A)
+    boot.started("A", "normal")
+    done = boot.run("slot", "ended")
+    assert (done.status, done.bytes_written) == (0, 0)
+    boot.give(**{**TRIAL_OF_B, "bootcount": "1"})
+    assert boot.run("slot", "ended").status == 0  # of A, which is not the slot on trial
+    assert "tugboot_ended" not in boot.variables()
+    boot.started("B", "trial", "1/2")
+    assert boot.run("slot", "ended").status == 0
+    assert boot.variables()["tugboot_ended"] == "clean"
+    assert boot.run("slot", "good").status == 0
+    assert "tugboot_ended" not in boot.variables()

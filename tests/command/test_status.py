@@ -7,7 +7,8 @@ import pytest
 from conftest import block
 
 TRIAL_OF_B = {"resin_root_part": "B", "upgrade_available": "1", "bootcount": "1"}
-FIELDS = {"version", "running", "next_boot", "trial", "last_rollback", "slots", "environment"}
+FIELDS = {"version", "running", "next_boot", "trial", "last_rollback", "slots", "environment",
+          "bad_slot", "failures", "tries_spared"}
 
 
 def lines(done):
@@ -27,17 +28,18 @@ def test_a_system_of_another_loader(boot):
     assert shown["Next boot:"].startswith("slot A")
     assert shown["Trial:"] == "none"
     assert shown["Last rollback:"] == "none"
-    assert shown["Environment:"] == f"bootenv in {boot.dir}"
+    assert shown["Environment:"] == f"bootenv in {boot.dir} (grub)"
 
     status = boot.run("status", "--json").json
     assert set(status) == FIELDS
     assert status["running"] == {"by_tugboot": False, "slot": None, "reason": None,
-                                 "tries_used": 0, "tries_allowed": 0}
+                                 "tries_used": 0, "tries_allowed": 0,
+                                 "cause": "none", "last_end": "unknown"}
     assert status["next_boot"] == {"slot": "A", "reason": "normal", "cause": "none",
                                    "tries_used": 0, "tries_allowed": 2}
     assert status["trial"] is None and status["last_rollback"] is None
     assert status["slots"] is None
-    assert status["environment"] == {"file": "bootenv", "location": str(boot.dir),
+    assert status["environment"] == {"kind": "grub", "file": "bootenv", "location": str(boot.dir),
                                      "readable": True, "problem": None}
 
 
@@ -52,7 +54,8 @@ def test_a_trial_in_its_slot(started_boot):
 
     status = boot.run("status", "--json").json
     assert status["running"] == {"by_tugboot": True, "slot": "B", "reason": "trial",
-                                 "tries_used": 1, "tries_allowed": 2}
+                                 "tries_used": 1, "tries_allowed": 2,
+                                 "cause": "none", "last_end": "unknown"}
     assert status["trial"] == {"slot": "B", "tries_used": 1, "tries_allowed": 2}
     assert status["next_boot"]["tries_used"] == 2
 
@@ -148,3 +151,20 @@ def test_json_is_valid_whatever_the_environment_holds(boot):
         done = boot.run("status", "--json")
         assert done.status == 0
         assert set(done.json) == FIELDS
+
+
+def test_how_the_last_start_ended_and_what_is_counted(started_boot):
+    boot = started_boot
+    boot.give(resin_root_part="A", tugboot_bad="B", tugboot_spared="3",
+              tugboot_failures="1:1732345678:ramoops-0@1732345678.000001")
+    boot.started("A", "rollback")
+    boot.cmdline = boot.cmdline.strip() + " tugboot.cause=failed tugboot.last=panic\n"
+    shown = lines(boot.run("status"))
+    assert shown["Running:"].endswith("given up, it failed again and again")
+    assert shown["Before that:"] == "its kernel panicked"
+    assert shown["Called bad:"].startswith("slot B")
+    assert "failed 1 time;" in shown["Failures:"]
+    assert shown["Tries spared:"].startswith("3 of at most 10")
+    status = boot.run("status", "--json").json
+    assert status["running"]["cause"] == "failed" and status["running"]["last_end"] == "panic"
+    assert (status["bad_slot"], status["failures"], status["tries_spared"]) == ("B", 1, 3)

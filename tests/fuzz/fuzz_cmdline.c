@@ -47,8 +47,13 @@ static void must_walk(const char *line)
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size)
 {
 	char *parts[3], *line;
-	struct cmdline_parts said = {
-		.root = "UUID=u", .slot = "A", .reason = "trial", .used = 1, .allowed = 2};
+	struct cmdline_parts said = {.root = "UUID=u",
+				     .slot = "A",
+				     .reason = "trial",
+				     .used = 1,
+				     .allowed = 2,
+				     .cause = "tries-used",
+				     .last = "panic"};
 	size_t size = 3 * input_size + 256;
 	int len;
 
@@ -66,6 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size)
 	must_say_once(line, "root", "UUID=u");
 	must_say_once(line, "tugboot.slot", "A");
 	must_say_once(line, "tugboot.tries", "1/2");
+	must_say_once(line, "tugboot.cause", "tries-used");
+	must_say_once(line, "tugboot.last", "panic");
 	must_say_once(line, "rauc.slot", "A");
 	MUST(cmdline_has(line, "panic"));
 	MUST(!cmdline_is_boot_role(line));

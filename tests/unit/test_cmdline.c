@@ -110,11 +110,26 @@ static void expect(const char *slot_options, const char *extra, const char *inhe
 		.reason = "normal",
 		.used = 0,
 		.allowed = 2,
+		.cause = "",
+		.last = "",
 	};
 	char buf[512];
 
 	assert_int_equal(cmdline_compose(&parts, buf, sizeof(buf)), strlen(line));
 	assert_string_equal(buf, line);
+}
+
+static void cause_and_last_end_are_said_when_there_is_something_to_say(void **state)
+{
+	const struct cmdline_parts parts = {"",		"", "", "UUID=u", "A",
+					    "rollback", 0,  2,	"failed", "panic"};
+	char buf[256];
+
+	(void)state;
+	assert_true(cmdline_compose(&parts, buf, sizeof(buf)) > 0);
+	assert_string_equal(buf, "root=UUID=u tugboot.slot=A tugboot.reason=rollback "
+				 "tugboot.tries=0/2 tugboot.cause=failed tugboot.last=panic "
+				 "rauc.slot=A panic=10");
 }
 
 static void line_is_composed_in_the_order_of_the_contract(void **state)
@@ -189,7 +204,8 @@ static void quoted_end_mark_cannot_take_the_root_away(void **state)
 
 static void recovery_has_no_rauc_slot(void **state)
 {
-	const struct cmdline_parts parts = {"", "", "", "PARTUUID=p", "recovery", "recovery", 2, 2};
+	const struct cmdline_parts parts = {"",		"", "", "PARTUUID=p", "recovery",
+					    "recovery", 2,  2,	"",	      ""};
 	char buf[256];
 
 	(void)state;
@@ -202,7 +218,7 @@ static void recovery_has_no_rauc_slot(void **state)
 
 static void line_fits_to_the_byte_or_not_at_all(void **state)
 {
-	const struct cmdline_parts parts = {"a b", "", "c", "UUID=u", "A", "trial", 1, 2};
+	const struct cmdline_parts parts = {"a b", "", "c", "UUID=u", "A", "trial", 1, 2, "", ""};
 	char whole[256], buf[256];
 	int len = cmdline_compose(&parts, whole, sizeof(whole));
 
@@ -228,6 +244,7 @@ int main(void)
 		cmocka_unit_test(numbers_out_of_bounds_take_the_fallback),
 		cmocka_unit_test(role_is_the_bootloaders_only_when_it_is_said),
 		cmocka_unit_test(line_is_composed_in_the_order_of_the_contract),
+		cmocka_unit_test(cause_and_last_end_are_said_when_there_is_something_to_say),
 		cmocka_unit_test(what_is_tugboots_own_is_not_inherited),
 		cmocka_unit_test(slot_cannot_say_what_tugboot_says),
 		cmocka_unit_test(slot_keeps_its_own_cpu_limits),
