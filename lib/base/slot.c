@@ -184,14 +184,15 @@ static struct slot_decision choose_last_resort(const struct boot_env *env,
 					       char other)
 {
 	enum slot_cause cause = why_not(env, found, named);
+	char first = possible(found, other) && !possible(found, named) ? other : named;
 	struct slot_decision d;
 
 	if (found->recovery.present && !found->recovery.refused)
 		return choose(env, 'R', SLOT_REASON_RECOVERY, cause, env->count);
-	if (loadable(found, named))
-		return choose(env, named, SLOT_REASON_FALLBACK, cause, env->count);
-	if (loadable(found, other))
-		return choose(env, other, SLOT_REASON_FALLBACK, cause, env->count);
+	if (loadable(found, first))
+		return choose(env, first, SLOT_REASON_FALLBACK, cause, env->count);
+	if (loadable(found, slot_other(first)))
+		return choose(env, slot_other(first), SLOT_REASON_FALLBACK, cause, env->count);
 	d = choose(env, 0, SLOT_REASON_NONE, cause, env->count);
 	if (!found->read_only)
 		env_edits_set(&d.edits, ENV_BACKOFF, "%u", MIN(env->backoff + 1, ENV_LIMIT_MAX));
@@ -230,6 +231,8 @@ static struct slot_decision decide_committed(const struct boot_env *env,
 
 	if (count && !tries_left && possible(found, other))
 		return choose_rollback(env, found, other, SLOT_CAUSE_TRIES, 1);
+	if (loadable(found, named) && env->bad == named && !found->read_only)
+		return choose_rollback(env, found, other, SLOT_CAUSE_BAD, 0);
 	if (!usable(env, found, named))
 		return choose(env, other, SLOT_REASON_FALLBACK, why_not(env, found, named),
 			      env->count);

@@ -19,6 +19,7 @@
  *   --------- ------- ------------ ------- ------- --------- --------- ----------------------------
  *   0         -       -            yes     -       P         normal    nothing
  *   0         -       -            no      yes     O         fallback  nothing
+ *   0         -       yes          bad     yes     O         rollback  O on trial, count 0, cause
  *   1         yes     yes          yes     -       P         trial     count + 1
  *   1         yes     no           yes     yes     O         fallback  nothing: P may not be counted
  *   1         yes     no           yes     no      P         fallback  nothing: it is the only root
@@ -28,7 +29,8 @@
  *   1         yes     yes          no      yes     O         rollback  O committed, count 0, cause
  *   1         yes     no           no      yes     O         fallback  nothing
  *   -         -       -            no      no      recovery  recovery  nothing; when there is one
- *   -         -       -            no      no      doubtful  fallback  nothing; P before O
+ *   -         -       -            no      no      doubtful  fallback  nothing; P before O, one
+ *                                                                      below the floor last
  *   -         -       -            no      no      nothing   none      back-off + 1, then reboot
  *
  * How the last start ended (found.last) moves the counters, in the same write:
