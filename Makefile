@@ -87,6 +87,7 @@ inc_hostos-agents := -Ilib/base -Ilib/sys
 inc_tests/unit := -Ilib/base -Ilib/sys -Iinitramfs -Ibootloader -Ihostos-agents -Itests/unit
 inc_tests/fuzz := -Ilib/base -Itests/fuzz
 inc_tests/boot := -Ilib/base -Ilib/sys
+inc_tests/differential := -Ilib/base -Itests/differential
 
 # Four ways to compile: into the image (static, small), for the running system, for unit tests and
 # for fuzzers (both with sanitizers). Parsers meet hostile bytes: stack protection and fortified
@@ -180,6 +181,29 @@ $(B)/tests/fuzz/%: $(B)/obj/fuzz/tests/fuzz/%.o $(B)/obj/fuzz/base.a
 	$(Q)$(CLANG) $(SANITIZE) -fsanitize=fuzzer -o $@ $< $(filter %.a,$^) -Wl,--as-needed \
 		$$($(PKG_CONFIG) --libs zlib)
 
+# --- Differential tests -----------------------------------------------------------------------
+
+DIFFERENTIAL := $(addprefix $(B)/tests/differential/,uboot_compare base.so swupdate_hook.so)
+
+$(B)/tests/differential/uboot_compare: $(B)/obj/host/base.a \
+		$(patsubst %,$(B)/obj/host/tests/differential/%.o,uboot_cases uboot_compare)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
+		$$($(PKG_CONFIG) --libs libubootenv zlib)
+
+# For Python to call.
+$(B)/tests/differential/base.so: $(call sources,lib/base) $(wildcard lib/base/*.h) | packages
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -fPIC $(COMMON) $(CFLAGS) $(inc_lib/base) $(LDFLAGS) -o $@ \
+		$(filter %.c,$^) $$($(PKG_CONFIG) --libs zlib)
+
+$(B)/tests/differential/%_hook.so: tests/differential/%_hook.c | packages
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -fPIC $(COMMON) $(CFLAGS) $(inc_tests/differential) $(LDFLAGS) -o $@ $<
+
 # --- The image --------------------------------------------------------------------------------
 
 KERNEL := $(if $(filter aarch64,$(ARCH)),Image,vmlinuz)
@@ -262,11 +286,11 @@ run_tests = @$(new_results); $(run_unit); $(call run_fuzz,$(1)); \
 BOOT_JOBS ?= 2
 
 ##   test        all tests, with a few seconds for each fuzz target
-test: all $(UNIT) $(FUZZ)
+test: all $(UNIT) $(FUZZ) $(DIFFERENTIAL)
 	$(call run_tests,3,-m 'not long')
 
 ##   test-long   all tests and those marked as long, with five minutes for each fuzz target
-test-long: all $(UNIT) $(FUZZ)
+test-long: all $(UNIT) $(FUZZ) $(DIFFERENTIAL)
 	$(call run_tests,300)
 
 ##   test-unit   the unit tests alone
@@ -278,6 +302,7 @@ test-boot: all
 	@$(PYTHON) -m pytest -n $(BOOT_JOBS) $(if $(T),-k '$(T)') tests/boot
 
 ##   test-NAME   the tests in tests/NAME alone
+test-differential: $(DIFFERENTIAL)
 $(HOST_PYTESTS:%=test-%): test-%: all
 	@$(PYTHON) -m pytest tests/$*
 

@@ -79,3 +79,39 @@ def by_grub(data):
 def listed(pairs):
     """As both tools print them."""
     return b"".join(name + b"=" + value + b"\n" for name, value in pairs)
+
+
+class _Text:
+    """strtok(3) over a C string."""
+
+    def __init__(self, text):
+        self.text = text.split(b"\0")[0]
+
+    def token(self, delimiter):
+        text = self.text.lstrip(delimiter)
+        token, _, self.text = text.partition(delimiter)
+        return token or None
+
+
+def by_swupdate(data):
+    """The same for SWUpdate's reader of the block (2022.12, bootloader/grub.c): pairs of pieces up to
+    the next '=' and the next newline, wherever lines begin. None: refused. Nothing is unescaped; an
+    empty value takes the line behind it, a comment becomes part of the next name."""
+    if len(data) != SIZE or not data.startswith(SIGNATURE.rstrip(b"\n")):
+        return None
+    text, pairs = _Text(data), []
+    text.token(b"\n")
+    while True:
+        name, value = text.token(b"="), text.token(b"\n")
+        if name is None or value is None:
+            return pairs
+        pairs.append((name, value))
+
+
+def same_for_swupdate(data):
+    """Is each line a variable, with a value that is not empty and not escaped? Then SWUpdate reads
+    what GRUB reads."""
+    content = data[len(SIGNATURE) :].rstrip(b"#")
+    return well_formed(data) and not {0, 0x5C} & set(content) and all(
+        name and equals and value and name[:1] != b"#"
+        for name, equals, value in (line.partition(b"=") for line in content.split(b"\n")[:-1]))
