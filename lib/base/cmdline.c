@@ -247,12 +247,12 @@ int cmdline_compose(const struct cmdline_parts *parts, char *buf, size_t buf_siz
 	put_format(&w, "%sroot=%s tugboot.slot=%s tugboot.reason=%s tugboot.tries=%u/%u",
 		   w.len ? " " : "", parts->root, parts->slot, parts->reason, parts->used,
 		   parts->allowed);
+	if (strlen(parts->slot) == 1)
+		put_format(&w, " rauc.slot=%s", parts->slot);
 	if (parts->cause[0])
 		put_format(&w, " tugboot.cause=%s", parts->cause);
 	if (parts->last[0])
 		put_format(&w, " tugboot.last=%s", parts->last);
-	if (strlen(parts->slot) == 1)
-		put_format(&w, " rauc.slot=%s", parts->slot);
 	if (!panic_set)
 		put_format(&w, " panic=" PANIC_SECONDS);
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)

@@ -62,8 +62,8 @@ struct cmdline_parts {
 
 /*
  * Composes the line: slot options, extra options, what is inherited, then root=, tugboot.slot=,
- * tugboot.reason=, tugboot.tries=, tugboot.cause= and tugboot.last= unless they are empty, for A
- * and B rauc.slot=, and panic=10 unless a part sets panic=.
+ * tugboot.reason=, tugboot.tries=, for A and B rauc.slot=, tugboot.cause= and tugboot.last= unless
+ * they are empty, and panic=10 unless a part sets panic=.
  * What is said here alone is taken out of the parts: root=, tugboot.*, rauc.slot=, initrd=,
  * BOOT_IMAGE=, balena_stage2; out of the inherited part also maxcpus=0, nr_cpus= and what the
  * bootloader kernel has built in. What stands behind `--` in any part goes to the end.

@@ -21,7 +21,7 @@ def lines(*text):
 # What the log says of the file as a whole, or of a value in it.
 NOTED = r'^environment file=bootenv found="[^"]+" next="use what can be read'
 NO_MEANING = r'^environment file=bootenv found="a value that means nothing" next='
-READ = r"^environment file=bootenv root="
+READ = r"^environment file=bootenv kind=grub root="
 
 # Name -> content, what starts, what the log says of it.
 CONTENTS = {

@@ -226,7 +226,7 @@ def test_recovery_is_started_when_both_roots_are_broken(boot):
     run = boot(disk)
     assert run.journey == ["recovery recovery 0/2"]
     assert run.starts[0].root == "disk1:recovery"
-    assert run.starts[0].cmdline == cmdline(disk, "R", "recovery")
+    assert run.starts[0].cmdline == cmdline(disk, "R", "recovery", cause="refused")
 
 
 def test_recovery_is_started_when_there_are_no_roots(boot):

@@ -128,8 +128,8 @@ static void cause_and_last_end_are_said_when_there_is_something_to_say(void **st
 	(void)state;
 	assert_true(cmdline_compose(&parts, buf, sizeof(buf)) > 0);
 	assert_string_equal(buf, "root=UUID=u tugboot.slot=A tugboot.reason=rollback "
-				 "tugboot.tries=0/2 tugboot.cause=failed tugboot.last=panic "
-				 "rauc.slot=A panic=10");
+				 "tugboot.tries=0/2 rauc.slot=A tugboot.cause=failed "
+				 "tugboot.last=panic panic=10");
 }
 
 static void line_is_composed_in_the_order_of_the_contract(void **state)

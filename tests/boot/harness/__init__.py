@@ -202,7 +202,8 @@ def builtin_cmdline():
     return found.group(1) if found else ""
 
 
-def cmdline(disk, slot, reason="normal", tries="0/2", own="", inherited=INHERITED, panic=True):
+def cmdline(disk, slot, reason="normal", tries="0/2", own="", inherited=INHERITED, panic=True,
+            cause=""):
     """The command line that the contract promises (DESIGN.md, section 2)."""
     name = {"A": "rootA", "B": "rootB", "R": "recovery"}[slot]
     target = disk[name]
@@ -210,7 +211,8 @@ def cmdline(disk, slot, reason="normal", tries="0/2", own="", inherited=INHERITE
     words = [own, inherited, f"root={where}"]
     words += [f"tugboot.slot={'recovery' if slot == 'R' else slot}"]
     words += [f"tugboot.reason={reason}", f"tugboot.tries={tries}"]
-    words += ["" if slot == "R" else f"rauc.slot={slot}", "panic=10" if panic else ""]
+    words += ["" if slot == "R" else f"rauc.slot={slot}", f"tugboot.cause={cause}" if cause else ""]
+    words += ["panic=10" if panic else ""]
     return " ".join(word for word in words if word)
 
 
