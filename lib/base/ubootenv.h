@@ -14,6 +14,10 @@
  * The empty string may be missing where the last entry's NUL is the last byte of the image, as
  * libubootenv writes a full one; a change leaves none without it.
  *
+ * U-Boot itself reads more into it: '\' in a value takes the next byte as it is (and it writes a
+ * '\' as two), blanks before a name are skipped, an entry that starts with '#' is a comment. The
+ * others do not, and neither do we: they are who else writes here while a system runs.
+ *
  * A redundant environment is two such images. Which of them counts: ubootenv_choose().
  *
  * Everything but ubootenv_check() works on an image whose CRC nobody has looked at: bytes may be

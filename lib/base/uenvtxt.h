@@ -7,7 +7,8 @@
  * Format (U-Boot, lib/hashtable.c, himport_r() and hexport_r() with separator '\n'): lines
  * `name=value`. Blanks before a name are skipped; lines that start with '#' are comments; in a value
  * '\' takes the next byte as it is, which is how a newline or a '\' stands there; in a name and in a
- * comment it is a byte like any other. A NUL ends the text (bootcount.env has one as its last byte).
+ * comment it is a byte like any other. A NUL ends the text (bootcount.env has one as its last byte;
+ * within a line U-Boot goes on behind it, which only damage puts there).
  * A '\r' before a newline belongs to the value; the decoder of lib/base/env.h trims it. A line of
  * blanks, or of a '\r', is blank. `name=` is a variable with an empty value here; U-Boot has no
  * such variables and takes both this and a line `name` as "no variable of this name".

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""lib/base, called from Python: the GRUB block and U-Boot's binary environment, by the same code
-that the bootloader and the tugboot command run."""
+"""lib/base, called from Python: the GRUB block and U-Boot's environments, by the same code that the
+bootloader and the tugboot command run."""
 
 import ctypes
 import errno
@@ -14,7 +14,7 @@ INCREMENTAL = 0
 
 
 class _Variable(ctypes.Structure):
-    """struct grubenv_var and struct ubootenv_var alike: two pieces of the text."""
+    """The formats' variables alike: two pieces of the text."""
 
     _fields_ = [("name", ctypes.c_void_p), ("name_len", ctypes.c_size_t),
                 ("value", ctypes.c_void_p), ("value_len", ctypes.c_size_t)]
@@ -33,6 +33,11 @@ def _library():
         "ubootenv_unset": [*image, ctypes.c_char_p],
         "ubootenv_next": [*image, *walk],
         "ubootenv_choose": [ctypes.c_bool, ctypes.c_uint8] * 2 + [ctypes.c_int],
+        "uenvtxt_check": [ctypes.c_void_p, ctypes.c_size_t],
+        "uenvtxt_next": [ctypes.c_void_p, ctypes.c_size_t, *walk],
+        "uenvtxt_value": [ctypes.POINTER(_Variable), ctypes.c_void_p, ctypes.c_size_t],
+        "uenvtxt_set": [ctypes.c_void_p, ctypes.POINTER(ctypes.c_size_t), ctypes.c_size_t,
+                        ctypes.c_char_p, ctypes.c_char_p],
         "grubenv_init": [ctypes.c_void_p],
         "grubenv_check": [ctypes.c_void_p, ctypes.c_size_t],
         "grubenv_set": [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p],
@@ -42,7 +47,8 @@ def _library():
     }
     for name, types in arguments.items():
         getattr(library, name).argtypes = types
-    library.ubootenv_next.restype = library.grubenv_next.restype = ctypes.c_bool
+    for name in ("ubootenv_next", "uenvtxt_next", "grubenv_next"):
+        getattr(library, name).restype = ctypes.c_bool
     return library
 
 
@@ -118,6 +124,38 @@ class Uboot:
                                          ctypes.byref(position), ctypes.byref(variable)):
             pairs.append((ctypes.string_at(variable.name, variable.name_len),
                           ctypes.string_at(variable.value, variable.value_len)))
+        return pairs
+
+
+class Text:
+    """A text environment of U-Boot; changes give 0 or a negative errno."""
+
+    MAX = 16 * 1024
+
+    def __init__(self, data=b""):
+        self.library = _library()
+        self.text = ctypes.create_string_buffer(data, self.MAX)
+        self.size = ctypes.c_size_t(len(data))
+
+    def data(self):
+        return self.text.raw[: self.size.value]
+
+    def whole(self):
+        return self.library.uenvtxt_check(self.text, self.size) == 0
+
+    def set(self, name, value):
+        """value None removes."""
+        return self.library.uenvtxt_set(self.text, ctypes.byref(self.size), self.MAX, name, value)
+
+    def pairs(self):
+        """Name and value of every variable, in order."""
+        position, variable, pairs = ctypes.c_size_t(0), _Variable(), []
+        value = ctypes.create_string_buffer(self.MAX)
+        while self.library.uenvtxt_next(self.text, self.size, ctypes.byref(position),
+                                        ctypes.byref(variable)):
+            length = self.library.uenvtxt_value(ctypes.byref(variable), value, self.MAX)
+            pairs.append((ctypes.string_at(variable.name, variable.name_len),
+                          value.raw[:length]))
         return pairs
 
 

@@ -7,39 +7,19 @@ TUGBOOT_DIFFERENTIAL_SEED    which series (1); a failure names its file, to be m
 """
 
 import collections
-import multiprocessing
-import os
 import shutil
 import subprocess
-import tempfile
-from pathlib import Path
 
+import agree
 import blocks
 import pytest
 import readings
+from agree import TUGBOOT, Disagreement, expect
 
-TREE = Path(__file__).resolve().parents[2]
-ARCH = os.environ.get("ARCH", os.uname().machine)
-TUGBOOT = Path(os.environ.get("BUILD") or TREE / "build" / ARCH).resolve() / "tugboot"
 GRUB = shutil.which("grub-editenv") or shutil.which("grub2-editenv")
-
-FILES = os.environ.get("TUGBOOT_DIFFERENTIAL_FILES")
-SEED = os.environ.get("TUGBOOT_DIFFERENTIAL_SEED", "1")
-WORKERS = 2
-SHOWN_FAILURES = 5
 
 # What must be there for a slot to be chosen stays in a repaired file before all others.
 NEEDED = (b"resin_root_part", b"upgrade_available", b"bootcount", b"bootlimit", b"tugboot_count")
-
-
-class Disagreement(Exception):
-    """One file on which a promise does not hold."""
-
-
-def expect(holds, promise, **found):
-    if not holds:
-        details = "".join(f"\n    {name}: {value!r}" for name, value in found.items())
-        raise Disagreement(promise + details)
 
 
 class Tool:
@@ -200,10 +180,8 @@ COMPARE = {"plain": compare_plain, "odd": compare_odd, "damaged": compare_damage
 def compare_some(seed, numbers):
     """One worker's share: how much was done, and what did not hold."""
     counts, failures = collections.Counter(), []
-    # In memory where there is such a place: nothing here is about disks.
-    shm = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=shm) as path:
-        tugboot, grub = (Tool(Path(path), counts, name) for name in ("tugboot", "grub"))
+    with agree.memory_directory() as path:
+        tugboot, grub = (Tool(path, counts, name) for name in ("tugboot", "grub"))
         for number in numbers:
             case = blocks.case(seed, number)
             well_formed = readings.well_formed(case.data)
@@ -226,27 +204,20 @@ def compare_series(capsys, seed, files):
         pytest.skip("grub-editenv is not installed (Debian: grub-common)")
     # Small shares: the last ones to end are short.
     shares = [(seed, range(start, files, 100)) for start in range(min(100, files))]
-    counts, failures = collections.Counter(), []
-    with multiprocessing.Pool(WORKERS) as pool:
-        for share_counts, share_failures in pool.starmap(compare_some, shares, chunksize=1):
-            counts += share_counts
-            failures += share_failures
+    counts, failures = agree.in_parallel(compare_some, shares)
     compared = sum(counts[kind] for kind in COMPARE)
-    with capsys.disabled():
-        print(f"\nseed {seed}: {compared} files, {len(failures)} disagreements")
-        for name in sorted(counts):
-            print(f"  {counts[name]:7} {name}")
+    agree.report(capsys, f"grub-editenv, seed {seed}, {compared} files", counts, failures)
     assert compared == files
     # Else the series does not reach what it is there for.
     assert counts["plain, changed"] > files // 4 and counts["odd, same bytes"] > files // 50
     assert files < 1000 or (counts["plain, refused"] and counts["damaged, refused by grub"])
-    assert not failures, "\n".join(failures[:SHOWN_FAILURES])
 
 
 def test_tugboot_and_grub_editenv_agree_on_generated_files(capsys):
-    compare_series(capsys, SEED, int(FILES or 10000))
+    compare_series(capsys, agree.SEED, agree.number_of(10000, "TUGBOOT_DIFFERENTIAL_FILES"))
 
 
 @pytest.mark.long
 def test_tugboot_and_grub_editenv_agree_on_many_more_files(capsys):
-    compare_series(capsys, SEED + "-long", int(FILES or 50000))
+    compare_series(capsys, agree.SEED + "-long",
+                   agree.number_of(50000, "TUGBOOT_DIFFERENTIAL_FILES"))
