@@ -87,6 +87,7 @@ inc_hostos-agents := -Ilib/base -Ilib/sys
 inc_tests/unit := -Ilib/base -Ilib/sys -Iinitramfs -Ibootloader -Ihostos-agents -Itests/unit
 inc_tests/fuzz := -Ilib/base -Itests/fuzz
 inc_tests/boot := -Ilib/base -Ilib/sys
+inc_tests/power := -Ilib/base -Ilib/sys
 inc_tests/differential := -Ilib/base -Itests/differential
 
 # Four ways to compile: into the image (static, small), for the running system, for unit tests and
