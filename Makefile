@@ -184,10 +184,10 @@ $(B)/tests/fuzz/%: $(B)/obj/fuzz/tests/fuzz/%.o $(B)/obj/fuzz/base.a
 
 # --- Differential tests -----------------------------------------------------------------------
 
-DIFFERENTIAL := $(addprefix $(B)/tests/differential/,uboot_compare base.so swupdate_hook.so)
+DIFFERENTIAL := $(addprefix $(B)/tests/differential/,uboot_compare uboot_nor base.so swupdate_hook.so)
 
-$(B)/tests/differential/uboot_compare: $(B)/obj/host/base.a \
-		$(patsubst %,$(B)/obj/host/tests/differential/%.o,uboot_cases uboot_compare)
+$(B)/tests/differential/uboot_compare: $(B)/obj/host/tests/differential/uboot_cases.o
+$(B)/tests/differential/uboot_%: $(B)/obj/host/tests/differential/uboot_%.o $(B)/obj/host/base.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -pie $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \

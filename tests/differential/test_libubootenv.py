@@ -14,6 +14,7 @@ import agree
 import pytest
 
 PROGRAM = agree.PROGRAMS / "uboot_compare"
+NOR = agree.PROGRAMS / "uboot_nor"
 SHARE = 10000
 
 
@@ -63,3 +64,11 @@ def test_tugboot_and_libubootenv_agree_on_generated_environments(capsys):
 def test_tugboot_and_libubootenv_agree_on_many_more_environments(capsys):
     compare_series(capsys, agree.SEED + "-long",
                    agree.number_of(1200000, "TUGBOOT_DIFFERENTIAL_ENVIRONMENTS"))
+
+
+def test_tugboot_and_libubootenv_take_the_same_copy_on_nor_flash(capsys):
+    done = subprocess.run([NOR], capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    with capsys.disabled():
+        print(f"\nlibubootenv, NOR flash: {lines[-1] if lines else done.stderr}")
+    assert done.returncode == 0 and lines == ["65536 pairs of flags"], "\n".join(lines[:5])
