@@ -140,8 +140,8 @@ static void edits_root(struct env_edits *edits, const struct boot_env *env,
 		env_edits_set(edits, ENV_ROOT, "%c", slot);
 }
 
-/* A root that was committed until a trial began comes back committed. Any other one is put on trial:
- * should it fail in a way that the hardware does not tell, the count leads back. */
+/* A root that was committed until a trial began comes back committed. Any other one is put on
+ * trial: should it fail in a way that the hardware does not tell, the count leads back. */
 static bool is_unproven(const struct boot_env *env, char slot)
 {
 	return env->bad == slot || (!env->trial && !env->count_always);

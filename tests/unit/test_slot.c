@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The slot policy, lib/base/slot.c: the lines of its table one by one, then a walk over every state
- * that can be reached from any content of the environment, in every world, asserting the rules of
- * DESIGN.md section 2 ("Slot policy") in each.
+ * The slot policy, lib/base/slot.c: the lines of its table one by one, then a walk over every
+ * state that can be reached from any content of the environment, in every world, asserting the
+ * rules of DESIGN.md section 2 ("Slot policy") in each.
  *
- * A world says how each slot behaves (absent, refused when its kernel is loaded, starts and crashes,
- * healthy) and whether its version is below the floor, whether there is a recovery slot, whether the
- * environment can be written, and what the hardware tells of a crash. A state is the text of the keys
- * and what the hardware remembers. From each state a boot is played as bootloader/main.c plays it, and
- * every end is followed: power cut before the write, after it, a crash of the started root, a healthy
- * root that is called good or bad, or shut down, and one that is cut off before it is.
+ * A world says how each slot behaves (absent, refused when its kernel is loaded, starts and
+ * crashes, healthy) and whether its version is below the floor, whether there is a recovery slot,
+ * whether the environment can be written, and what the hardware tells of a crash. A state is the
+ * text of the keys and what the hardware remembers. From each state a boot is played as
+ * bootloader/main.c plays it, and every end is followed: power cut before the write, after it, a
+ * crash of the started root, a healthy root that is called good or bad, or shut down, and one that
+ * is cut off before it is.
  */
 #include "slot.h"
 
@@ -888,9 +889,9 @@ static void check_boot(const struct world *world, const struct texts *texts,
 }
 
 /*
- * The cases that rule 1 leaves to the hardware's word on the last reset: a root crashes, and the next
- * boot has no way to know, because the hardware says nothing and nothing may be written before (a
- * committed root), or because the environment is not writable.
+ * The cases that rule 1 leaves to the hardware's word on the last reset: a root crashes, and the
+ * next boot has no way to know, because the hardware says nothing and nothing may be written
+ * before (a committed root), or because the environment is not writable.
  */
 static bool needs_hardware_notice(const struct world *world, const struct texts *texts)
 {
