@@ -75,30 +75,40 @@ static void write_file(const char *path, const char *bytes, size_t size)
 		die(path, 2);
 }
 
-/* Root of a user namespace of its own, where it is not root already. */
-static void become_root(unsigned uid)
+static void write_map(const char *path, unsigned id)
 {
 	char map[32];
-	int n = snprintf(map, sizeof(map), "0 %u 1\n", uid);
+	int n = snprintf(map, sizeof(map), "0 %u 1\n", id);
 
-	write_file("/proc/self/uid_map", map, (size_t)n);
+	write_file(path, map, (size_t)n);
+}
+
+/* Root of the user namespace that was just entered. */
+static void become_root(unsigned uid, unsigned gid)
+{
+	write_map("/proc/self/uid_map", uid);
+	write_file("/proc/self/setgroups", "deny", 4);
+	write_map("/proc/self/gid_map", gid);
 }
 
 static void make_places(void)
 {
-	/* What is under /etc and /run is loaded by now; the lock file belongs under /run/lock. */
-	static const char *const places[] = {"/boot", "/etc", "/run/lock"};
-	unsigned uid = getuid();
+	/* What is under /etc is loaded by now. */
+	static const char *const places[] = {"/boot", "/etc"};
+	unsigned uid = getuid(), gid = getgid();
 
 	if (unshare(CLONE_NEWNS | (uid ? CLONE_NEWUSER : 0)) < 0)
 		die("cannot make a mount namespace", 77);
 	if (uid)
-		become_root(uid);
+		become_root(uid, gid);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		die("/", 77);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
 		if (mount("tmpfs", places[i], "tmpfs", MS_NOSUID | MS_NODEV, NULL) < 0)
 			die(places[i], 77);
+	/* For libubootenv's lock file, so that several of these do not wait for each other; where
+	 * it cannot be, they do. */
+	(void)mount("tmpfs", "/run/lock", "tmpfs", MS_NOSUID | MS_NODEV, NULL);
 	if (mkdir("/boot/grub", 0700) < 0)
 		die("/boot/grub", 2);
 }
