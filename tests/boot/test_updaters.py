@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from harness import Boot, Disk, images, root
-from harness.updaters import VERSION_FILE, Device
+from harness.updaters import COMPATIBLE, PREFIX, VERSION_FILE, Device
 
 COMMITTED_A = {"resin_root_part": "A"}
 # Of this name for systemd, in a root: the verdict is somebody else's.
@@ -113,3 +113,91 @@ def test_rauc_sees_the_slot_bad_after_an_update_whose_kernel_panics(boot, device
         assert status.good == {"A": "good", "B": "bad"}
         power_off(guest)
     assert disk.env()["tugboot_rollback"] == "B:tries-used:2"
+
+
+SWUPDATE = f"swupdate -v -B uboot -k /etc/updates.cert.pem -H {COMPATIBLE}:1 -i"
+
+
+def test_swupdate_installs_into_the_other_slot_which_is_tried_and_kept(boot, device):
+    update = device.swupdate_image(boot.work / "good.swu", device.system("2"), "B", "2")
+    disk = device.disk(boot.work / "device.img", device.system("1"), COMMITTED_A,
+                       {"/good.swu": update}, raw=True)
+    with boot.guest(disk) as guest:
+        guest.login()
+        check_started(guest, "A", "normal", "0/2", "1")
+        guest.shell(f"{SWUPDATE} /mnt/data/good.swu", timeout=240)
+        assert guest.shell("fw_printenv -n ustate") == "1"
+        assert "trial" in guest.shell("tugboot status")
+        reboot(guest, resets=1)
+        check_started(guest, "B", "trial", "1/2", "2")
+        # By tugboot-good.service, at the end of the boot.
+        assert guest.shell("systemctl is-system-running --wait", timeout=180) == "running"
+        assert guest.shell("fw_printenv -n upgrade_available") == "0"
+        assert guest.shell("fw_printenv -n resin_root_part") == "B"
+        power_off(guest)
+    env = device.raw_env(disk)
+    assert (env["resin_root_part"], env["upgrade_available"], env["bootcount"]) == ("B", "0", "0")
+    assert "recovery_status" not in env
+
+
+def test_swupdate_sees_the_update_failed_after_one_whose_init_exits(boot, device):
+    broken = device.system("2", {"/usr/sbin/init": images.Link("/bin/false")})
+    update = device.swupdate_image(boot.work / "broken.swu", broken, "B", "2")
+    env = {**COMMITTED_A, "bootlimit": "1"}
+    disk = device.disk(boot.work / "device.img", device.system("1"), env,
+                       {"/broken.swu": update}, raw=True)
+    with boot.guest(disk) as guest:
+        guest.login()
+        guest.shell(f"{SWUPDATE} /mnt/data/broken.swu", timeout=240)
+        # The reboot, and one try.
+        reboot(guest, resets=2)
+        assert "Kernel panic - not syncing: Attempted to kill init!" in guest.console
+        check_started(guest, "A", "rollback", "0/1", "1")
+        assert guest.shell("fw_printenv -n ustate") == "3"
+        power_off(guest)
+    assert device.raw_env(disk)["tugboot_rollback"] == "B:tries-used:1"
+
+
+UNITS = f"{PREFIX}/lib/systemd/system"
+# A health check as systemd means it, which somebody can change the mind of.
+HEALTH_CHECK = {
+    "/etc/systemd/system/health.service": """\
+[Unit]
+Before=boot-complete.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=test -e /mnt/data/healthy
+""",
+    "/etc/systemd/system/boot-complete.target.requires/health.service":
+        images.Link("../health.service"),
+}
+
+
+def test_systemd_calls_a_trial_good_only_when_its_health_check_has_passed(boot, device):
+    """And a clean reboot of one that has not passed yet costs it no try."""
+    env = {"resin_root_part": "A", "upgrade_available": "1", "bootcount": "0", "bootlimit": "2"}
+    disk = device.disk(boot.work / "device.img", device.system("1", HEALTH_CHECK), env, {})
+    with boot.guest(disk) as guest:
+        guest.login()
+        assert guest.shell(f"systemd-analyze verify --man=no {UNITS}/tugboot-*.service") == ""
+        for last in [], ["tugboot.last=clean"]:
+            check_started(guest, "A", "trial", "1/2", "1")
+            assert [word for word in words(guest) if word.startswith("tugboot.last=")] == last
+            state = guest.shell("systemctl is-system-running --wait || true", timeout=180)
+            assert state == "degraded"
+            assert guest.shell("systemctl is-failed health") == "failed"
+            assert guest.shell("systemctl is-active boot-complete.target || true") == "inactive"
+            assert guest.shell("systemctl is-active tugboot-good || true") == "inactive"
+            assert guest.shell("tugboot env get upgrade_available") == "1"
+            if not last:
+                reboot(guest, resets=1)
+        assert guest.shell("tugboot env get tugboot_spared") == "1"
+        guest.shell("touch /mnt/data/healthy")
+        guest.shell("systemctl start tugboot-good")
+        assert guest.shell("tugboot env get upgrade_available") == "0"
+        power_off(guest)
+    env = disk.env()
+    assert (env["resin_root_part"], env["upgrade_available"], env["bootcount"]) == ("A", "0", "0")
+    assert "tugboot_spared" not in env and "tugboot_ended" not in env

@@ -6,6 +6,8 @@ on both; the slots are told apart by the names in the partition table. The image
 install` installs. A `System` is that image, changed for one test; an update is another one.
 """
 
+import hashlib
+import re
 import shutil
 from pathlib import Path
 
@@ -17,6 +19,13 @@ from .tools import ARCH, BUILD, TREE, HarnessError, copy_sparse, run
 PREFIX = "/usr/local"
 VERSION_FILE = "/etc/system-version"
 COMPATIBLE = "tugboot-test"
+
+
+def _fw_env_config(device, start=0):
+    """Where libubootenv, and so SWUpdate, finds the boot environment on a partition without a
+    filesystem: the copies of tug-env, as Tugboot has them."""
+    return f"{device} {start:#x} 0x2000\n{device} {start + 0x10000:#x} 0x2000\n"
+
 
 # What the device is, beside Debian.
 _FILES = {
@@ -50,11 +59,7 @@ type=ext4
 bootname=B
 """,
     "/etc/hwrevision": f"{COMPATIBLE} 1\n",
-    # Where the boot environment is, for SWUpdate by way of libubootenv: partition tug-env.
-    "/etc/fw_env.config": """\
-/dev/disk/by-partlabel/tug-env  0x0      0x2000
-/dev/disk/by-partlabel/tug-env  0x10000  0x2000
-""",
+    "/etc/fw_env.config": _fw_env_config("/dev/disk/by-partlabel/tug-env"),
     "/etc/initramfs-tools/conf.d/small": "MODULES=list\n",
     "/etc/initramfs-tools/modules": "virtio_pci\nvirtio_blk\next4\n",
 }
@@ -109,34 +114,37 @@ def installed(work):
     return files
 
 
+def _type(image, path):
+    """`regular`, `directory`, `symlink`, …; empty when there is nothing of that name."""
+    found = re.search(r"Type: (\w+)", run("debugfs", "-R", f"stat {path}", image))
+    return found.group(1) if found else ""
+
+
 def put_files(image, files, work):
-    """Changes a clean ext4 image: a path becomes a file (bytes, text or Path), a symbolic link
-    (Link), or nothing (None)."""
-    script, made = [], {Path("/")}
+    """Changes a clean ext4 image: a path becomes a file (bytes, text or Path) or a symbolic link
+    (Link)."""
+    script, there = [], set()
     for number, (path, content) in enumerate(files.items()):
         path = Path(path)
         for parent in reversed(path.parents):
-            if parent not in made:
-                made.add(parent)
+            if parent not in there and not _type(image, parent):
                 script.append(f"mkdir {parent}")
+            there.add(parent)
         script += [f"cd {path.parent}", f"rm {path.name}"]
         if isinstance(content, Link):
             script.append(f"symlink {path.name} {content}")
-        elif content is not None:
-            if not isinstance(content, Path):
-                local = Path(work) / f"file{number}"
-                local.write_bytes(content if isinstance(content, bytes) else content.encode())
-                local.chmod(0o644)
-                content = local
-            script.append(f"write {content} {path.name}")
-    # It complains of directories that are there, and its status says nothing.
+            continue
+        if not isinstance(content, Path):
+            local = Path(work) / f"file{number}"
+            local.write_bytes(content if isinstance(content, bytes) else content.encode())
+            local.chmod(0o644)
+            content = local
+        script.append(f"write {content} {path.name}")
     run("debugfs", "-w", "-f", "-", image, input="\n".join(script) + "\n")
+    # The status of debugfs says nothing.
     run("e2fsck", "-f", "-n", image)
     for path, content in files.items():
-        kind = run("debugfs", "-R", f"stat {path}", image)
-        if ("Type: symlink" in kind) != isinstance(content, Link) or \
-                ("Type: regular" in kind) != isinstance(content, (str, bytes, Path)) and \
-                not isinstance(content, Link):
+        if _type(image, path) != ("symlink" if isinstance(content, Link) else "regular"):
             raise HarnessError(f"debugfs did not put {path} in {image}")
 
 
@@ -165,19 +173,45 @@ class Device:
         }, self.work)
         return image
 
-    def disk(self, path, system, env=None, data=None):
-        """Its disk: root A from this image, and files on the data partition. The environment is a
-        GRUB block, or with env=None what a raw partition holds: nothing yet."""
-        size = sum(content.stat().st_size for content in (data or {}).values()) >> 20
-        disk = Disk(path, [
+    def disk(self, path, system, env, data, raw=False):
+        """Its disk: root A from this image, files on the data partition, and the environment: a
+        GRUB block, or with raw=True a partition of its own with one of U-Boot's."""
+        size = sum(content.stat().st_size for content in data.values()) >> 20
+        partitions = [
             Partition("boot", "vfat", size=8, gpt_name="tug-boot"),
             Partition("rootA", image=system, size=RECIPE.size, gpt_name="tug-rootA"),
             Partition("rootB", "raw", size=RECIPE.size, gpt_name="tug-rootB"),
-            Partition("data", size=size + size // 8 + 16, gpt_name="tug-data", files=data or {}),
-        ])
-        if env is not None:
+            Partition("data", size=size + size // 8 + 16, gpt_name="tug-data", files=data),
+        ]
+        if raw:
+            partitions.append(Partition("env", "raw", size=1, gpt_name="tug-env"))
+        disk = Disk(path, partitions)
+        if raw:
+            self._fw("setenv", disk, *self._first(env))
+        else:
             disk.set_env(env)
         return disk
+
+    # U-Boot's environment, by the tools that come with libubootenv.
+
+    def _first(self, env):
+        defaults = self.work / "initial-env"
+        defaults.write_text("".join(f"{name}={value}\n" for name, value in env.items()),
+                            encoding="ascii")
+        # With nothing there, it needs defaults, and writes them with the first change.
+        return "-f", defaults, *next(iter(env.items()))
+
+    def _fw(self, verb, disk, *arguments):
+        config = self.work / "fw_env.config"
+        config.write_text(_fw_env_config(disk.path, disk["env"].start), encoding="ascii")
+        return run(f"fw_{verb}", "-c", config, *arguments)
+
+    def raw_env(self, disk):
+        """The variables in partition tug-env."""
+        lines = self._fw("printenv", disk).splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    # Updates.
 
     def rauc_bundle(self, path, system, version):
         """A bundle for RAUC, signed, not compressed: guests are slow."""
@@ -189,5 +223,39 @@ class Device:
             "[image.rootfs]\nfilename=system.ext4\n", encoding="ascii")
         run("rauc", "bundle", f"--cert={self.certificate}", f"--key={self.key}",
             "--mksquashfs-args=-noI -noD -noF -noX", content, path)
+        shutil.rmtree(content)
+        return path
+
+    def swupdate_image(self, path, system, slot, version):
+        """An update for SWUpdate, signed: the image to that slot, which is put on trial by what
+        boards with U-Boot set for it."""
+        content = self.work / "swu"
+        content.mkdir()
+        (content / "system.ext4").hardlink_to(system)
+        with open(system, "rb") as image:
+            digest = hashlib.file_digest(image, "sha256").hexdigest()
+        (content / "sw-description").write_text(f"""\
+software = {{
+	version = "{version}";
+	hardware-compatibility: [ "1" ];
+	images: ({{
+		filename = "system.ext4";
+		type = "raw";
+		device = "/dev/disk/by-partlabel/tug-root{slot}";
+		sha256 = "{digest}";
+		installed-directly = true;
+	}});
+	bootenv: (
+		{{ name = "resin_root_part"; value = "{slot}"; }},
+		{{ name = "upgrade_available"; value = "1"; }},
+		{{ name = "bootcount"; value = "0"; }}
+	);
+}}
+""", encoding="ascii")
+        run("openssl", "cms", "-sign", "-in", content / "sw-description", "-binary", "-nosmimecap",
+            "-signer", self.certificate, "-inkey", self.key, "-outform", "DER",
+            "-out", content / "sw-description.sig")
+        run("cpio", "--quiet", "-o", "-H", "crc", "-D", content, "-O", path,
+            input="sw-description\nsw-description.sig\nsystem.ext4\n")
         shutil.rmtree(content)
         return path
