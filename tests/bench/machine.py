@@ -15,10 +15,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "boot"))
 
 # pylint: disable=wrong-import-position
 from harness import Guest, HarnessError, Partition, images  # noqa: E402
+from harness.guest import ICOUNT  # noqa: E402
 from harness.tools import TREE, cache_dir, run  # noqa: E402
 
 MEMORY = 1024
-ICOUNT = ("-icount", "shift=0,sleep=on", "-rtc", "clock=vm")
 HERE = Path(__file__).resolve().parent
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
 

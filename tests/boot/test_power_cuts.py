@@ -282,6 +282,21 @@ def test_committed_boot_by_firmware_writes_nothing(boot):
     assert writelog.read(log) == []
 
 
+def test_count_of_a_try_costs_at_most_ten_million_instructions(boot, record_property):
+    """With its flushes, between two lines of the log; its copy is there from the try before."""
+    disk = boot.disk(env=USED, rootA=root(), rootB=root())
+    assert boot(disk).journey == ["B trial 1/2"]
+    guest = boot.guest(disk, append="printk.time=1")
+    guest.count_instructions()
+    with guest:
+        guest.wait_end(120, max_resets=0)
+    at = {event: round(float(seconds) * 1e6) for seconds, event in re.findall(
+        r"^\[ *(\d+\.\d+)\] tugboot: (load|record|go) ", guest.console, re.MULTILINE)}
+    assert boot.result(guest).journey == ["B trial 2/2"]
+    record_property("shown", f"{(at['go'] - at['load']) / 1000:.2f} million instructions")
+    assert 0 < at["go"] - at["load"] <= 10_000
+
+
 def test_write_log_has_the_count_of_a_trial_and_a_flush_behind_it(boot):
     """What the two above do not find would be found."""
     disk = boot.disk(env=USED, rootA=root(), rootB=root())

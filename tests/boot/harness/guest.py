@@ -33,6 +33,8 @@ class GuestError(AssertionError):
     """The guest did not do what the test waited for."""
 
 
+ICOUNT = ("-icount", "shift=0,sleep=on", "-rtc", "clock=vm")
+
 # How a disk is attached: what -device (or device_add) takes, with the drive's name for {id}. The
 # controllers are there once, whatever is attached to them.
 CONTROLLERS = {
@@ -177,6 +179,10 @@ class Guest:
         if not variables.exists():
             shutil.copy(OVMF_VARS, variables)
         self._arguments += ["-vga", "std", *_firmware(variables)]
+
+    def count_instructions(self):
+        """From now on one instruction is one nanosecond of the guest's time."""
+        self._arguments += ICOUNT
 
     def add_watchdog(self, kind):
         """A hardware watchdog that resets the guest when it is not served."""
