@@ -445,6 +445,9 @@ static void check_start(const struct state *s, const struct slot_decision *d, st
 	    s->durable.count > 0 && last != SLOT_LAST_PANIC && last != SLOT_LAST_WATCHDOG &&
 	    (s->end == END_CLEAN || (s->end == END_CUT && world.tells_cuts)))
 		rule(after.count == s->durable.count, "no cut and no clean reboot uses a try up");
+	if (s->durable.trial && d->reason == SLOT_REASON_TRIAL && s->end == END_FAULT &&
+	    s->last != SLOT_LAST_POWER)
+		rule(after.count == s->durable.count + 1, "a failure uses a try up");
 	if (d->reason == SLOT_REASON_ROLLBACK && d->cause == SLOT_CAUSE_TRIES && !s->faulted) {
 		rule(after.count <= 1 && s->durable.count >= 2, "a rollback needs two tries");
 		if (world.tells_cuts)
@@ -560,6 +563,8 @@ static void step_update(struct state s, const struct boot_env *env, const struct
 			return;
 		edits = slot_edits_try(env, found, slot_letter(target));
 		s.updating = IDLE;
+		rule(keys_after(s.durable, &edits).count == 0,
+		     "a trial begins with all of its tries");
 		maybe(write_begin(s, keys_after(s.durable, &edits), THEN_RUN),
 		      UPDATER_PUTS_ON_TRIAL);
 		break;
