@@ -60,7 +60,7 @@ static struct {
 	uint32_t n;
 } texts;
 
-/* The number of a text, from 1. */
+/* The number of a text, from 1; 0 when there are too many. */
 static uint32_t text_number(const char *text)
 {
 	uint32_t hash = 2166136261u, i;
@@ -205,6 +205,8 @@ static int check_state(const struct place *place, bool further, uint32_t ret_res
 	if (further && reading.mounted == 0)
 		written = write_further(place, &reading);
 	r = reading_close(place, &reading);
+	if (r == 0 && ret_result[0] == 0)
+		r = -ENOSPC;
 	if (r < 0 || !further)
 		return r;
 
@@ -212,7 +214,8 @@ static int check_state(const struct place *place, bool further, uint32_t ret_res
 	(void)snprintf(text, sizeof(text), "written %d\n", written);
 	reading_text(&reading, text + strlen(text), sizeof(text) - strlen(text));
 	ret_result[1] = htole32(text_number(text));
-	return reading_close(place, &reading);
+	r = reading_close(place, &reading);
+	return r == 0 && ret_result[1] == 0 ? -ENOSPC : r;
 }
 
 struct states {

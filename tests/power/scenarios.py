@@ -84,6 +84,7 @@ def scenarios():
             ["migrate uboot-text", "boot", "migrate uboot", "migrate raw", "set a=1",
              "migrate grub"], raw=True)
     add("raw", "none", {}, letters, LIFE, raw=True, raw_image=raw_image)
+    add("raw first", "none", {}, {}, SHORT_LIFE, raw=True)
     return made
 
 
