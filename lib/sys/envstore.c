@@ -28,6 +28,7 @@
 /* Another writer needs some tens of milliseconds, on a slow card a second. */
 #define LOCK_WAIT_MS 10000
 #define LOCK_STEP_MS 10
+#define UBOOT_LOCK "/var/lock/fw_printenv.lock"
 
 static const struct env_front_ops *const kinds[] = {&env_front_grub, &env_front_text,
 						    &env_front_uboot, &env_front_raw};
@@ -361,8 +362,10 @@ int envstore_open(int dir_fd, struct envstore *ret_store)
 
 void envstore_done(struct envstore *store)
 {
-	if (store->locked)
-		(void)close(store->lock_fd); /* gives the lock back */
+	if (store->locked) { /* gives the locks back */
+		(void)close(store->lock_fd);
+		close_p(&store->uboot_lock_fd);
+	}
 	env_parts_free(store->part);
 	free(store->copy.data);
 	free(store->vars);
@@ -411,21 +414,11 @@ bool envstore_next(const struct envstore *store, size_t *pos, char *name, size_t
 
 /* --- The lock ------------------------------------------------------------------------------- */
 
-static int take_lock(const struct envstore *store, int *ret_fd)
+/* A flock() that waits has no deadline of its own. */
+static int lock_file(int fd)
 {
-	/* An open file of our own: a lock belongs to the open file, and the caller's may be shared
-	 * with another store. */
-	_close_ int fd = store->place.dir_fd >= 0 ? openat(store->place.dir_fd, ".",
-							   O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-			 : store->place.raw	  ? open(store->place.raw, O_RDONLY | O_CLOEXEC)
-						  : -1;
 	uint64_t deadline = clock_ms() + LOCK_WAIT_MS;
 
-	if (store->place.dir_fd < 0 && !store->place.raw)
-		return -ENODEV;
-	if (fd < 0)
-		return -errno;
-	/* A flock() that waits has no deadline of its own. */
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return -errno;
@@ -433,6 +426,47 @@ static int take_lock(const struct envstore *store, int *ret_fd)
 			return -EBUSY;
 		(void)nanosleep(&(struct timespec){.tv_nsec = LOCK_STEP_MS * 1000000L}, NULL);
 	}
+	return 0;
+}
+
+static int take_lock(const struct envstore *store, int *ret_fd)
+{
+	int r;
+
+	/* An open file of our own: a lock belongs to the open file, and the caller's may be shared
+	 * with another store. */
+	_close_ int fd = store->place.dir_fd >= 0 ? openat(store->place.dir_fd, ".",
+							   O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+			 : store->place.raw	  ? open(store->place.raw, O_RDONLY | O_CLOEXEC)
+						  : -1;
+
+	if (store->place.dir_fd < 0 && !store->place.raw)
+		return -ENODEV;
+	if (fd < 0)
+		return -errno;
+	r = lock_file(fd);
+	if (r < 0)
+		return r;
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+/* The lock of fw_setenv and libubootenv (tools/env/fw_env_main.c, LOCKFILE). Where it cannot be had,
+ * as in the boot loader, there is nobody to be kept out. */
+static int take_uboot_lock(const struct envstore *store, int *ret_fd)
+{
+	_close_ int fd = -1;
+	int r;
+
+	*ret_fd = -1;
+	if (store->ops != &env_front_uboot && store->ops != &env_front_raw)
+		return 0;
+	fd = open(UBOOT_LOCK, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0644);
+	if (fd < 0)
+		return 0;
+	r = lock_file(fd);
+	if (r < 0)
+		return r;
 	*ret_fd = take_fd(fd);
 	return 0;
 }
@@ -451,6 +485,7 @@ static int reload(struct envstore *store)
 	}
 	fresh.locked = store->locked;
 	fresh.lock_fd = store->lock_fd;
+	fresh.uboot_lock_fd = store->uboot_lock_fd;
 	store->locked = false;
 	envstore_done(store);
 	*store = fresh;
@@ -460,17 +495,21 @@ static int reload(struct envstore *store)
 int envstore_lock(struct envstore *store)
 {
 	_close_ int fd = -1;
+	_close_ int uboot_fd = -1;
 	int r;
 
 	if (store->locked)
 		return 0;
 	r = take_lock(store, &fd);
+	if (r == 0)
+		r = take_uboot_lock(store, &uboot_fd);
 	if (r < 0)
 		return r;
 	r = reload(store);
 	if (r < 0)
 		return r;
 	store->lock_fd = take_fd(fd);
+	store->uboot_lock_fd = take_fd(uboot_fd);
 	store->locked = true;
 	return 0;
 }
@@ -603,11 +642,14 @@ static int with_lock(struct envstore *store,
 {
 	struct envstore fresh = ENVSTORE_NONE;
 	_close_ int lock = -1;
+	_close_ int uboot_lock = -1;
 	int r;
 
 	if (store->locked)
 		return change(store, changes, n);
 	r = take_lock(store, &lock);
+	if (r == 0)
+		r = take_uboot_lock(store, &uboot_lock);
 	if (r == 0)
 		r = envstore_open_at(&store->place, &fresh);
 	if (r == 0)
@@ -702,7 +744,8 @@ static int write_kind(struct envstore *from, struct envstore *to, const struct e
 static int migrate(struct envstore *store, const struct env_front_ops *ops,
 		   const struct env_change *changes, size_t n)
 {
-	struct envstore to = {.place = store->place, .ops = ops, .lock_fd = -1};
+	struct envstore to = {
+		.place = store->place, .ops = ops, .lock_fd = -1, .uboot_lock_fd = -1};
 	_free_ struct env_change *all = NULL;
 	struct env_part parts[ENV_PARTS] = {0};
 	_free_ char *text = NULL;

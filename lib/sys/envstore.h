@@ -21,7 +21,8 @@
  *
  * Writers of one system exclude each other by a lock (flock(2)) on the boot partition's root
  * directory (without one, on the raw partition's node); it is one lock in whatever mount of the
- * partition. Each write reads everything anew under the lock, so nothing that another writer
+ * partition. U-Boot's own environment is also locked as fw_setenv and libubootenv do it, where there
+ * is a /var/lock. Each write reads everything anew under the lock, so nothing that another writer
  * stored meanwhile is lost.
  */
 #pragma once
@@ -68,10 +69,11 @@ struct envstore {
 	const char *unprotected; /* NULL, or why the last write was made without a copy */
 	bool prefers_index;	 /* other programs want resin_root_part as a partition index */
 	bool locked;
-	int lock_fd; /* owned while locked */
+	int lock_fd, uboot_lock_fd; /* owned while locked */
 };
 
-#define ENVSTORE_NONE ((struct envstore){.place = {.dir_fd = -1}, .lock_fd = -1})
+#define ENVSTORE_NONE \
+	((struct envstore){.place = {.dir_fd = -1}, .lock_fd = -1, .uboot_lock_fd = -1})
 
 /*
  * Finds the environment and reads it. A damaged or missing one is no error: `problem` says so,

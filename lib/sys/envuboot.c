@@ -84,6 +84,21 @@ static int from_config(struct envstore *store, const char *text, size_t size,
 	return 0;
 }
 
+/* uboot.env alone is a single environment, unless its checksum says that it is one copy of a redundant
+ * one whose other copy was never written. */
+static bool is_half(const struct envstore *store)
+{
+	struct env_part part = {0};
+	bool half;
+
+	if (env_part_read(store->place.dir_fd, "uboot.env", UBOOTENV_SIZE_MAX, &part) < 0)
+		return false;
+	half = ubootenv_check(part.data, part.size, UBOOTENV_SINGLE) < 0 &&
+	       ubootenv_check(part.data, part.size, UBOOTENV_REDUNDANT) == 0;
+	free(part.data);
+	return half;
+}
+
 static int locate(struct envstore *store, struct locations *ret_locations)
 {
 	_free_ char *text = NULL;
@@ -100,9 +115,9 @@ static int locate(struct envstore *store, struct locations *ret_locations)
 		.n = COPIES,
 		.copy = {{.path = "uboot.env"}, {.path = "uboot-redund.env"}},
 	};
-	/* One file alone is a single environment. */
 	if (faccessat(store->place.dir_fd, "uboot-redund.env", F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
-	    faccessat(store->place.dir_fd, "uboot.env", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	    faccessat(store->place.dir_fd, "uboot.env", F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    !is_half(store))
 		ret_locations->n = 1;
 	return 0;
 }
@@ -380,7 +395,7 @@ static int raw_write(struct envstore *store, const struct env_part *parts)
 /* Makes both copies invalid, the one that counts last. */
 static int raw_remove(struct envstore *store)
 {
-	struct envstore raw = {.place = store->place, .lock_fd = -1};
+	struct envstore raw = {.place = store->place, .lock_fd = -1, .uboot_lock_fd = -1};
 	char zeros[UBOOTENV_SIZE_MIN] = "";
 	struct locations where;
 	int which, r;

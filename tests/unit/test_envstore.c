@@ -790,6 +790,29 @@ static void u_boots_binary_files_are_written_in_turn(void **state)
 	expect_read("a", "3");
 }
 
+static void one_copy_of_a_redundant_environment_gets_its_second(void **state)
+{
+	char image[4096];
+
+	(void)state;
+	ubootenv_init(image, sizeof(image), UBOOTENV_REDUNDANT);
+	assert_int_equal(ubootenv_set(image, sizeof(image), UBOOTENV_REDUNDANT, "bootcmd", "run x"),
+			 0);
+	ubootenv_seal(image, sizeof(image), UBOOTENV_REDUNDANT, 1);
+	write_file("uboot.env", image, sizeof(image));
+	assert_int_equal(envstore_open(dir, &store), 0);
+	expect_read("bootcmd", "run x");
+	assert_int_equal(set("a", "1"), 0);
+	assert_true(exists("uboot-redund.env"));
+	expect_read("bootcmd", "run x");
+	expect_read("a", "1");
+	envstore_done(&store);
+	assert_int_equal(unlinkat(dir, "uboot-redund.env", 0), 0);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	expect_read("bootcmd", "run x"); /* the first copy is as it was */
+	expect_absent("a");
+}
+
 static void a_single_binary_file_has_a_copy(void **state)
 {
 	char image[4096];
@@ -1019,6 +1042,7 @@ int main(void)
 		TEST(a_change_is_three_small_writes_and_a_settled_store_none),
 		TEST(u_boots_text_files_keep_their_form),
 		TEST(u_boots_binary_files_are_written_in_turn),
+		TEST(one_copy_of_a_redundant_environment_gets_its_second),
 		TEST(a_single_binary_file_has_a_copy),
 		TEST(fw_env_config_says_where),
 		TEST(a_raw_partition_holds_two_copies),
