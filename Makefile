@@ -57,7 +57,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),:,@printf '  %-8s%s\n' '$(1)' '$(2)')
 
 # Packages are looked after by the goals that people name; a file named as goal checks nothing.
-PACKAGE_GOALS := all run test test-unit test-boot test-differential test-command test-long bench fuzz lint format install
+PACKAGE_GOALS := all run test test-unit test-boot test-differential test-command test-power test-long bench fuzz lint format install
 GOALS := $(or $(MAKECMDGOALS),all)
 .PHONY: packages
 packages:
