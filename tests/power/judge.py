@@ -7,7 +7,7 @@ from functools import cached_property
 
 from machine import changed
 
-EXAMPLES = 2  # of each operation of a recording
+EXAMPLES = 1  # of each operation of a recording
 
 
 class Reading:
