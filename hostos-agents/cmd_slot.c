@@ -163,6 +163,7 @@ enum result cmd_slot_good(const struct options *options, char **args)
 	if (result != RESULT_OK)
 		return result;
 	if (!is_pending(s.env)) {
+		place_refresh(&place);
 		printf("Slot %c is not on trial: nothing to do.\n", slot);
 		return RESULT_OK;
 	}

@@ -294,6 +294,12 @@ enum result place_apply(struct place *place, const struct env_edits *edits)
 	return r < 0 ? complain_store(place, "store the change", r) : RESULT_OK;
 }
 
+void place_refresh(struct place *place)
+{
+	if (!place->mounted_here || mount_set_writable(place->mount_point, true) == 0)
+		(void)envstore_refresh(&place->store); /* as well protected as before, then */
+}
+
 enum result place_migrate(struct place *place, const char *kind, const struct env_change *changes,
 			  size_t n)
 {

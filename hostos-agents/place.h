@@ -47,6 +47,9 @@ enum result place_open(const char *boot_dir, enum place_use use, struct place *r
 enum result place_change(struct place *place, const struct env_change *changes, size_t n);
 enum result place_apply(struct place *place, const struct env_edits *edits);
 
+/* Brings the copy beside the environment up to date; what keeps it from that is no failure. */
+void place_refresh(struct place *place);
+
 /* Moves the environment to another kind of store (envstore_migrate()). */
 enum result place_migrate(struct place *place, const char *kind, const struct env_change *changes,
 			  size_t n);

@@ -692,6 +692,32 @@ int envstore_settle(struct envstore *store)
 	return with_lock(store, settle_change, NULL, 0);
 }
 
+/* A copy that is cut while it is written is broken, and the front is whole. */
+static int refresh(struct envstore *store, const struct env_change *changes, size_t n)
+{
+	_free_ char *vars = vars_new();
+
+	(void)changes;
+	(void)n;
+	if (!vars)
+		return -ENOMEM;
+	if (store->redundant || store->front != ENV_FRONT_WHOLE)
+		return settle(store);
+	if (store->copy_state == ENV_COPY_PENDING)
+		return settle(store);
+	if (store->copy_state == ENV_COPY_SETTLED)
+		copy_decode(&store->copy, vars);
+	if (store->copy_state == ENV_COPY_SETTLED && vars_equal(vars, store->vars))
+		return 0;
+	store->sequence++;
+	return copy_write(store, store->ops, store->vars, ENV_COPY_SETTLED);
+}
+
+int envstore_refresh(struct envstore *store)
+{
+	return with_lock(store, refresh, NULL, 0);
+}
+
 /* --- Migration ------------------------------------------------------------------------------ */
 
 static int sync_directory(int dir_fd)

@@ -137,6 +137,11 @@ bool envstore_is_unsettled(const struct envstore *store);
 /* Completes it. Before an operating system is started: what its own tools change must count. */
 int envstore_settle(struct envstore *store);
 
+/* Makes the copy as new as a whole front that another program has changed, or that never had one:
+ * until then a cut in the middle of that program's next write would bring back older values. Writes
+ * nothing when the copy is as it should be. For the running system, at a time of its own. */
+int envstore_refresh(struct envstore *store);
+
 /*
  * Moves all variables, with these changes made, to another kind of store, as safe as a change; the
  * files of other kinds are removed (U-Boot's own binary environment stays where it is, since U-Boot

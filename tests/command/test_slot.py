@@ -87,9 +87,23 @@ def test_good_outside_a_trial_writes_nothing(started_boot):
     boot = started_boot
     boot.give(**COMMITTED_A)
     boot.started("A", "normal")
+    assert boot.run("slot", "good").status == 0  # makes the copy
+    before = boot.file.read_bytes()
     done = boot.run("slot", "good")
     assert (done.status, done.bytes_written) == (0, len(done.out.encode()))
     assert "not on trial" in done.out
+    assert boot.file.read_bytes() == before
+
+
+def test_good_brings_the_copy_up_to_date(started_boot):
+    boot = started_boot
+    boot.give(**COMMITTED_A)
+    boot.started("A", "normal")
+    assert boot.run("slot", "good").status == 0
+    boot.give(**COMMITTED_A, mine="theirs")  # another program
+    assert boot.run("slot", "good").status == 0
+    boot.file.write_bytes(b"")  # and again, but cut
+    assert boot.run("env", "get", "mine").out == "theirs\n"
 
 
 def test_good_resets_the_count_of_hardware_that_counts_always(started_boot):

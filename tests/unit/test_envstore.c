@@ -616,6 +616,32 @@ static void a_front_that_is_gone_comes_from_the_copy(void **state)
 	expect_file("bootenv", SIG "a=1\nmine=kept\n");
 }
 
+static void the_copy_of_what_another_program_wrote_is_refreshed(void **state)
+{
+	(void)state;
+	given_both();
+	given("bootenv", SIG "a=theirs\n", GRUBENV_SIZE);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_int_equal(envstore_refresh(&store), 0);
+	calls[0] = '\0';
+	assert_int_equal(envstore_refresh(&store), 0);
+	assert_string_equal(calls, "");
+	envstore_done(&store);
+	given("bootenv", "", 0);
+	expect_after_opening("theirs", "damaged, Tugboot's copy counts");
+	expect_absent("mine");
+	envstore_done(&store);
+	/* One that never had a copy. */
+	(void)unlinkat(dir, "tugboot.env", 0);
+	given("bootenv", SIG "a=1\n", GRUBENV_SIZE);
+	assert_int_equal(envstore_open(dir, &store), 0);
+	assert_int_equal(envstore_refresh(&store), 0);
+	expect_file("bootenv", SIG "a=1\n");
+	envstore_done(&store);
+	given("bootenv", "", 0);
+	expect_after_opening("1", "damaged, Tugboot's copy counts");
+}
+
 static void a_damaged_copy_does_not_count(void **state)
 {
 	_free_ char *data = NULL;
@@ -1036,6 +1062,7 @@ int main(void)
 		TEST(what_another_program_writes_counts),
 		TEST(what_another_program_broke_comes_from_the_copy),
 		TEST(a_front_that_is_gone_comes_from_the_copy),
+		TEST(the_copy_of_what_another_program_wrote_is_refreshed),
 		TEST(a_damaged_copy_does_not_count),
 		TEST(every_stop_between_two_writes_leaves_all_or_nothing),
 		TEST(a_write_that_was_cut_is_completed_before_another_program_writes),
