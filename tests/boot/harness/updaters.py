@@ -27,14 +27,16 @@ def _fw_env_config(device, start=0):
     return f"{device} {start:#x} 0x2000\n{device} {start + 0x10000:#x} 0x2000\n"
 
 
+# Written from one image, neither root has a name of its own.
+FSTAB = """\
+rootfs              /         ext4  defaults    0 0
+PARTLABEL=tug-boot  /boot/efi vfat  umask=0077  0 0
+PARTLABEL=tug-data  /mnt/data ext4  defaults    0 0
+"""
+
 # What the device is, beside Debian.
 _FILES = {
-    "/etc/fstab": """\
-# Written from one image, neither root has a name of its own.
-rootfs              /         ext4  defaults          0 0
-PARTLABEL=tug-boot  /boot/efi vfat  umask=0077        0 0
-PARTLABEL=tug-data  /mnt/data ext4  defaults          0 0
-""",
+    "/etc/fstab": FSTAB,
     "/etc/rauc/system.conf": f"""\
 [system]
 compatible={COMPATIBLE}
@@ -173,9 +175,9 @@ class Device:
         }, self.work)
         return image
 
-    def disk(self, path, system, env, data, raw=False):
+    def disk(self, path, system, env, data, file="bootenv", raw=False):
         """Its disk: root A from this image, files on the data partition, and the environment: a
-        GRUB block, or with raw=True a partition of its own with one of U-Boot's."""
+        GRUB block in that file, or with raw=True a partition of its own with one of U-Boot's."""
         size = sum(content.stat().st_size for content in data.values()) >> 20
         partitions = [
             Partition("boot", "vfat", size=8, gpt_name="tug-boot"),
@@ -189,7 +191,7 @@ class Device:
         if raw:
             self._fw("setenv", disk, *self._first(env))
         else:
-            disk.set_env(env)
+            disk.set_env(env, file)
         return disk
 
     # U-Boot's environment, by the tools that come with libubootenv.
@@ -206,8 +208,10 @@ class Device:
         config.write_text(_fw_env_config(disk.path, disk["env"].start), encoding="ascii")
         return run(f"fw_{verb}", "-c", config, *arguments)
 
-    def raw_env(self, disk):
-        """The variables in partition tug-env."""
+    def env(self, disk):
+        """The variables on its disk."""
+        if "env" not in disk:
+            return disk.env()
         lines = self._fw("printenv", disk).splitlines()
         return dict(line.split("=", 1) for line in lines)
 
