@@ -205,7 +205,7 @@ enum result cmd_slot_bad(const struct options *options, char **args)
 {
 	_place_ struct place place = PLACE_NONE;
 	struct env_edits edits;
-	struct situation s;
+	struct situation s = {0};
 	enum result result;
 	char slot = 0;
 
@@ -237,7 +237,7 @@ enum result cmd_slot_ended(const struct options *options, char **args)
 {
 	_place_ struct place place = PLACE_NONE;
 	struct env_edits edits = slot_edits_ended();
-	struct situation s;
+	struct situation s = {0};
 	enum result result;
 
 	(void)args; /* takes none */

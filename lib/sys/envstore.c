@@ -260,6 +260,12 @@ static void forget_front(struct envstore *store)
 	store->problem = NULL;
 }
 
+/* Errors of a filesystem, or of a disk, that does not have what it should have. */
+static bool is_damage(int r)
+{
+	return r == -EIO || r == -EUCLEAN || r == -EBADMSG;
+}
+
 /* Is the environment of this kind? 0, -ENOENT when not, or why it cannot be read. */
 static int try_kind(struct envstore *store, const struct env_front_ops *ops)
 {
@@ -268,6 +274,11 @@ static int try_kind(struct envstore *store, const struct env_front_ops *ops)
 	forget_front(store);
 	store->ops = ops;
 	r = ops->read(store);
+	/* What a cut left of a file that another program was making can be more than bytes. */
+	if (is_damage(r) && store->copy_state != ENV_COPY_NONE) {
+		store->front = ENV_FRONT_BROKEN;
+		r = 0;
+	}
 	if (r < 0 && r != -ENOENT)
 		/* It is there, so it is the environment: another one may be years old. */
 		store->problem = r == -ELOOP	 ? "is a symbolic link"
@@ -330,7 +341,8 @@ static int load(struct envstore *store)
 	r = find_kind(store);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (store->redundant)
+	/* Beside two copies a third one counts only while a migration makes them. */
+	if (store->redundant && store->copy_state != ENV_COPY_PENDING)
 		store->copy_state = ENV_COPY_NONE;
 	store->source = env_choose(store->front, store->copy_state);
 	if (store->source == ENV_FROM_FRONT)
@@ -774,10 +786,13 @@ static int migrate(struct envstore *store, const struct env_front_ops *ops,
 		.place = store->place, .ops = ops, .lock_fd = -1, .uboot_lock_fd = -1};
 	_free_ struct env_change *all = NULL;
 	struct env_part parts[ENV_PARTS] = {0};
+	_free_ char *vars = vars_new();
 	_free_ char *text = NULL;
 	size_t count;
 	int r;
 
+	if (!vars)
+		return -ENOMEM;
 	r = vars_change(store->vars, changes, n);
 	if (r == 0)
 		r = env_changes_of(store->vars, &all, &count, &text);
@@ -788,8 +803,10 @@ static int migrate(struct envstore *store, const struct env_front_ops *ops,
 		/* U-Boot's own variables stay in its environment. */
 		r = ops->encode(&to, ops != &env_front_uboot || to.front != ENV_FRONT_WHOLE, all,
 				count, parts);
-	if (r == 0)
-		r = write_kind(store, &to, parts, store->vars);
+	if (r == 0) {
+		ops->decode(&to, parts, vars);
+		r = write_kind(store, &to, parts, vars);
+	}
 	if (r == 0)
 		r = remove_others(store, ops, store->ops);
 	/* Two copies need no third one, which would grow old. */

@@ -345,18 +345,14 @@ static int raw_encode(const struct envstore *store, bool blank, const struct env
 	return encode_at(store, &where, blank, changes, n, ret_parts);
 }
 
-static int write_location(const struct envstore *store, const struct location *where,
-			  const char *data, size_t size)
+static int write_range(const struct envstore *store, const struct location *where, const char *data,
+		       size_t size)
 {
 	_close_ int fd = -1;
 	off_t at;
 	int r;
 
-	if (!where->device && where->offset == 0 && where->size == 0)
-		return file_rewrite(store->place.dir_fd, where->path, data, size);
 	r = open_location(store, where, O_RDWR, &fd);
-	if (r == -ENOENT && !where->device && where->offset == 0)
-		return file_rewrite(store->place.dir_fd, where->path, data, size);
 	if (r < 0)
 		return r;
 	at = seek(fd, where);
@@ -365,14 +361,49 @@ static int write_location(const struct envstore *store, const struct location *w
 	return file_rewrite_range(fd, at, data, size);
 }
 
+static int write_location(const struct envstore *store, const struct location *where,
+			  const char *data, size_t size)
+{
+	int r;
+
+	if (!where->device && where->offset == 0 && where->size == 0)
+		return file_rewrite(store->place.dir_fd, where->path, data, size);
+	r = write_range(store, where, data, size);
+	if (r == -ENOENT && !where->device && where->offset == 0)
+		return file_rewrite(store->place.dir_fd, where->path, data, size);
+	return r;
+}
+
+/*
+ * The flag is not under the checksum: a write that is torn behind the checksum, where the bytes that
+ * the first sector has of old and new values are the same, would leave old values with a new flag.
+ * So the copy that is about to be written is first made one that does not count.
+ */
+static int invalidate(const struct envstore *store, const struct location *where, size_t part)
+{
+	const struct env_part *was = &store->part[part];
+	char crc[4];
+
+	if (!valid(store, was))
+		return 0;
+	for (size_t i = 0; i < sizeof(crc); i++)
+		crc[i] = (char)~was->data[i];
+	return write_range(store, where, crc, sizeof(crc));
+}
+
 static int write_at(const struct envstore *store, const struct locations *where,
 		    const struct env_part *parts)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < where->n && r == 0; i++)
-		if (parts[i].present)
+	for (size_t i = 0; i < where->n && r == 0; i++) {
+		if (!parts[i].present)
+			continue;
+		if (store->redundant)
+			r = invalidate(store, &where->copy[i], i);
+		if (r == 0)
 			r = write_location(store, &where->copy[i], parts[i].data, parts[i].size);
+	}
 	return r;
 }
 
@@ -404,8 +435,8 @@ static int raw_remove(struct envstore *store)
 	r = read_at(&raw, &where);
 	which = chosen(&raw, raw.part);
 	for (int i = 0; i < COPIES && r == 0 && which >= 0; i++)
-		r = write_location(&raw, &where.copy[i == 0 ? 1 - which : which], zeros,
-				   sizeof(zeros));
+		r = write_range(&raw, &where.copy[i == 0 ? 1 - which : which], zeros,
+				sizeof(zeros));
 	envstore_done(&raw);
 	return r == -ENOENT ? 0 : r;
 }

@@ -201,39 +201,50 @@ int file_rewrite_range(int fd, off_t offset, const char *data, size_t size)
  *
  * Order: data, fsync, then (only when the size was wrong) truncate, fsync. A file that was too long
  * holds the new bytes at its start before its end is cut off; one that was too short or missing had
- * nothing to lose. A new file's name is made durable last, when it has content.
+ * nothing to lose.
+ *
+ * A file that is made, or grows, on FAT: its clusters are chained in the FAT in one place, its entry
+ * says where they begin in another, and fsync(2) of the file writes the entry before the FAT. Cut in
+ * between, the entry leads to clusters that are free: the file cannot be read, nor written (the
+ * kernel's answer to that is a read-only filesystem), and whoever gets these clusters next shares
+ * them. fsync(2) of the directory writes the FAT and leaves the file's entry, which still says that
+ * it is empty; so it goes first.
+ *
+ * A file that cannot be read at all, for that reason or for a bad sector, is made anew.
  */
-int file_rewrite(int dir_fd, const char *name, const char *data, size_t size)
+static int sync_directory(int dir_fd)
 {
-	_close_ int fd = -1;
-	_free_ char *old = NULL;
+	_close_ int dir = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return -errno;
+	return fsync(dir) < 0 ? -errno : 0;
+}
+
+static int rewrite(int dir_fd, int fd, const char *data, size_t size)
+{
+	_free_ char *old = malloc(size);
 	size_t old_size, from, to;
-	bool created = false, changed;
 	struct stat st;
+	bool changed;
 	int r;
 
-	r = file_open_regular(dir_fd, name, O_RDWR, &fd);
-	if (r == -ENOENT) {
-		r = file_open_regular(dir_fd, name, O_RDWR | O_CREAT | O_EXCL, &fd);
-		created = true;
-	}
-	if (r < 0)
-		return r;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-
-	old = malloc(size);
 	if (!old)
 		return -ENOMEM;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	/* Bytes that cannot be read are as good as none: a bad sector heals when it is written. */
 	r = file_read_some(fd, old, size, &old_size);
 	if (r < 0)
-		return r;
+		old_size = 0;
 
 	changed = changed_range(old, old_size, data, size, &from, &to);
 	if (!changed && st.st_size == (off_t)size)
 		return 0;
 	if (changed) {
 		r = pwrite_all(fd, data + from, to - from, from);
+		if (r == 0 && st.st_size < (off_t)size)
+			r = sync_directory(dir_fd);
 		if (r < 0)
 			return r;
 		if (fsync(fd) < 0)
@@ -245,13 +256,25 @@ int file_rewrite(int dir_fd, const char *name, const char *data, size_t size)
 		if (fsync(fd) < 0)
 			return -errno;
 	}
-	if (created) {
-		_close_ int dir = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		if (dir < 0)
-			return -errno;
-		if (fsync(dir) < 0)
-			return -errno;
-	}
 	return read_back(fd, data, size);
+}
+
+static int rewrite_named(int dir_fd, const char *name, const char *data, size_t size)
+{
+	_close_ int fd = -1;
+	int r;
+
+	r = file_open_regular(dir_fd, name, O_RDWR, &fd);
+	if (r == -ENOENT)
+		r = file_open_regular(dir_fd, name, O_RDWR | O_CREAT | O_EXCL, &fd);
+	return r < 0 ? r : rewrite(dir_fd, fd, data, size);
+}
+
+int file_rewrite(int dir_fd, const char *name, const char *data, size_t size)
+{
+	int r = rewrite_named(dir_fd, name, data, size);
+
+	if ((r == -EIO || r == -EUCLEAN) && unlinkat(dir_fd, name, 0) == 0)
+		r = rewrite_named(dir_fd, name, data, size);
+	return r;
 }

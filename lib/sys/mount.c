@@ -16,6 +16,13 @@ static const char *driver_of(const char *fstype)
 	return streq(fstype, "ext2") || streq(fstype, "ext3") ? "ext4" : fstype;
 }
 
+/* An error in one file of a FAT is no reason to refuse to write another: what a cut left unreadable is
+ * to be made anew (lib/sys/file.c). */
+static const char *options_of(const char *fstype, const char *data)
+{
+	return !data && streq(fstype, "vfat") ? "errors=continue" : data;
+}
+
 static int mount_any(const char *dev, const char *fstype, const char *target, unsigned long flags,
 		     const char *data)
 {
@@ -25,9 +32,11 @@ static int mount_any(const char *dev, const char *fstype, const char *target, un
 	if (mkdir(target, 0700) < 0 && errno != EEXIST)
 		return -errno;
 	if (*fstype)
-		return mount(dev, target, driver_of(fstype), flags, data) < 0 ? -errno : 0;
+		return mount(dev, target, driver_of(fstype), flags, options_of(fstype, data)) < 0
+			       ? -errno
+			       : 0;
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
-		if (mount(dev, target, known[i], flags, data) == 0)
+		if (mount(dev, target, known[i], flags, options_of(known[i], data)) == 0)
 			return 0;
 		r = -errno;
 		if (r != -EINVAL)

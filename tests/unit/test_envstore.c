@@ -949,6 +949,94 @@ static void every_kind_can_become_every_other(void **state)
 		}
 }
 
+/* One migration that ends after so many writes; true when it came to its end. */
+static bool migrate_and_stop(const struct envstore_place *place, const char *kind, int stop)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		stop_after = stop;
+		_exit(envstore_open_at(place, &store) < 0 ||
+		      envstore_migrate(&store, kind, NULL, 0) < 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 99));
+	return WEXITSTATUS(status) == 0;
+}
+
+static void a_migration_that_stops_anywhere_loses_nothing(void **state)
+{
+	static const char *const kinds[] = {"grub", "uboot-text", "uboot", "raw"};
+	static char zeros[0x20000];
+	char path[64];
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/other", dir_path);
+	for (size_t pair = 0; pair < ARRAY_SIZE(kinds) * ARRAY_SIZE(kinds); pair++) {
+		const char *from = kinds[pair / ARRAY_SIZE(kinds)];
+		const char *to = kinds[pair % ARRAY_SIZE(kinds)];
+		struct envstore_place place = {.dir_fd = dir, .raw = path};
+		bool done = false;
+
+		for (int stop = 0; !done; stop++) {
+			write_file("other", zeros, sizeof(zeros));
+			given("bootenv", SIG "resin_root_part=3\nmine=kept\n", GRUBENV_SIZE);
+			assert_true(migrate_and_stop(&place, from, -1));
+			done = migrate_and_stop(&place, to, stop);
+			for (int round = 0; round < 2; round++) {
+				assert_int_equal(envstore_open_at(&place, &store), 0);
+				expect_read("resin_root_part", "3");
+				expect_read("mine", "kept");
+				assert_int_equal(envstore_settle(&store), 0);
+				expect_read("mine", "kept");
+				envstore_done(&store);
+			}
+			assert_true(migrate_and_stop(&place, to, -1));
+			assert_int_equal(envstore_open_at(&place, &store), 0);
+			assert_string_equal(envstore_kind(&store), to);
+			expect_read("mine", "kept");
+			assert_int_equal(set("mine", "changed"), 0);
+			expect_read("mine", "changed");
+			envstore_done(&store);
+			remove_files();
+			assert_true(stop < 20);
+		}
+	}
+}
+
+/* U-Boot lives in its environment: a migration into it that is cut keeps what it needs. */
+static void u_boots_own_variables_survive_a_migration_that_stops(void **state)
+{
+	const struct envstore_place place = {.dir_fd = dir};
+	bool done = false;
+
+	(void)state;
+	for (int stop = 0; !done; stop++) {
+		char image[4096];
+
+		ubootenv_init(image, sizeof(image), UBOOTENV_SINGLE);
+		assert_int_equal(
+			ubootenv_set(image, sizeof(image), UBOOTENV_SINGLE, "bootcmd", "run x"), 0);
+		ubootenv_seal(image, sizeof(image), UBOOTENV_SINGLE, 0);
+		write_file("uboot.env", image, sizeof(image));
+		given("bootenv", SIG "mine=kept\n", GRUBENV_SIZE);
+		done = migrate_and_stop(&place, "uboot", stop);
+		assert_int_equal(envstore_open_at(&place, &store), 0);
+		expect_read("mine", "kept");
+		assert_int_equal(envstore_settle(&store), 0);
+		envstore_done(&store);
+		assert_true(migrate_and_stop(&place, "uboot", -1));
+		assert_int_equal(envstore_open_at(&place, &store), 0);
+		expect_read("mine", "kept");
+		expect_read("bootcmd", "run x");
+		envstore_done(&store);
+		remove_files();
+		assert_true(stop < 20);
+	}
+}
+
 /* ---- file.c ---- */
 
 static void only_sectors_that_differ_are_written_and_each_step_is_durable(void **state)
@@ -962,8 +1050,8 @@ static void only_sectors_that_differ_are_written_and_each_step_is_durable(void *
 		{1024, 'b', 'a', "w512@0 s "},
 		{1024, 'a', 'b', "w512@512 s "},
 		{1024, 'b', 'b', "w1024@0 s "},
-		{600, 'a', 'a', "w512@512 s "},
-		{0, 'a', 'a', "w1024@0 s "},
+		{600, 'a', 'a', "w512@512 s s "}, /* grows: the directory first */
+		{0, 'a', 'a', "w1024@0 s s "},
 		{1025, 'a', 'a', "t1024 s "},
 		{2000, 'b', 'a', "w512@0 s t1024 s "},
 	};
@@ -1074,6 +1162,8 @@ int main(void)
 		TEST(fw_env_config_says_where),
 		TEST(a_raw_partition_holds_two_copies),
 		TEST(every_kind_can_become_every_other),
+		TEST(a_migration_that_stops_anywhere_loses_nothing),
+		TEST(u_boots_own_variables_survive_a_migration_that_stops),
 		TEST(only_sectors_that_differ_are_written_and_each_step_is_durable),
 		TEST(a_file_is_read_whole_or_not_at_all),
 		TEST(an_empty_file_and_one_of_proc_are_read),
