@@ -78,7 +78,7 @@ enum result cmd_rauc_get_primary(const struct options *options, char **args)
 {
 	_place_ struct place place = PLACE_NONE;
 	enum result result;
-	struct view view;
+	struct view view = {0};
 
 	(void)args; /* takes none */
 	result = view_open(options, PLACE_READ, &place, &view);
@@ -109,7 +109,7 @@ enum result cmd_rauc_get_state(const struct options *options, char **args)
 {
 	_place_ struct place place = PLACE_NONE;
 	enum result result;
-	struct view view;
+	struct view view = {0};
 	char slot = 0;
 
 	result = parse_bootname(args[0], &slot);
@@ -161,7 +161,7 @@ enum result cmd_rauc_set_state(const struct options *options, char **args)
 {
 	_place_ struct place place = PLACE_NONE;
 	enum result result;
-	struct view view;
+	struct view view = {0};
 	char slot = 0;
 	bool good;
 
@@ -214,7 +214,7 @@ enum result cmd_rauc_set_primary(const struct options *options, char **args)
 {
 	_place_ struct place place = PLACE_NONE;
 	enum result result;
-	struct view view;
+	struct view view = {0};
 	char slot = 0;
 
 	result = parse_bootname(args[0], &slot);
