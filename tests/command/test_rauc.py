@@ -5,9 +5,10 @@ With RAUC itself, in a guest: tests/boot/test_updaters.py.
 """
 
 import os
+import subprocess
 
 import pytest
-from conftest import TUGBOOT, block
+from conftest import TREE, TUGBOOT, block
 
 COMMITTED_A = {"resin_root_part": "A", "upgrade_available": "0", "bootcount": "0"}
 COMMITTED_B = {**COMMITTED_A, "resin_root_part": "B"}
@@ -235,3 +236,26 @@ def test_a_damaged_environment_is_read_as_the_boot_loader_reads_it(boot):
     boot.file.write_bytes(block(resin_root_part="B", keep="1")[:600])
     assert answer(boot, "get-primary") == "B"
     assert os.path.getsize(boot.file) == 600
+
+
+def test_handler_and_units_are_installed_and_find_the_command(boot, tmp_path):
+    run = {"check": True, "capture_output": True, "text": True}
+    subprocess.run(["make", "-s", "-C", TREE, "install-host", f"DESTDIR={tmp_path}/to",
+                    "PREFIX=/opt/t", f"B={TUGBOOT.parent}"], **run)
+    installed = tmp_path / "to/opt/t"
+    boot.give(**COMMITTED_B)
+    done = subprocess.run([installed / "lib/tugboot/tugboot-rauc", "--boot", boot.dir,
+                           "get-primary"], **run)
+    assert done.stdout == "B\n"
+    units = installed / "lib/systemd/system"
+    for name in "tugboot-good.service", "tugboot-ended.service":
+        text = (units / name).read_text(encoding="utf-8")
+        assert "\nExecStart=/opt/t/bin/tugboot slot " in text and "@" not in text
+    wanted = {str(link.relative_to(units)): link.resolve().name
+              for link in units.glob("*.wants/*")}
+    assert wanted == {
+        "basic.target.wants/tugboot-good.service": "tugboot-good.service",
+        **{f"{target}.target.wants/tugboot-ended.service": "tugboot-ended.service"
+           for target in ("reboot", "poweroff", "halt", "kexec")},
+    }
+    assert all(path.exists() for path in units.glob("*.wants/*"))
