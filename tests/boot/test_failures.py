@@ -321,16 +321,12 @@ def far():
     return Partition("boot", "vfat", size=4, files={"first": bytes(8192)})
 
 
-def test_try_is_counted_in_the_copy_when_the_environment_has_a_write_error(boot):
+def test_tries_are_counted_when_the_environment_has_sectors_that_cannot_be_written(boot):
+    """First in the copy; then the file is made anew, elsewhere."""
     disk = boot.disk(env=TRIAL, rootA=root(), rootB=root())
     faults = [Fault("write", sector) for sector in env_sectors(disk)]
-    assert boot(disk, faults=faults).journey == ["B trial 1/2"]
-    # The copy must not be written while it is the only one that is whole.
-    run = boot(disk, faults=faults)
-    assert run.journey == ["A fallback 1/2"]
-    assert why(run.starts[0]) == (None, "read-only")
-    assert run.said(r"^record .*error=EIO")
-    assert boot(disk).journey == ["B trial 2/2"]
+    journeys = [boot(disk, faults=faults).journey for _ in range(4)]
+    assert journeys == [["B trial 1/2"], ["B trial 2/2"], ["A rollback 0/2"], ["A normal 0/2"]]
 
 
 @pytest.mark.parametrize("kind", ["write", "flush"])
@@ -345,6 +341,16 @@ def test_trial_is_not_started_when_the_disk_fails_every(boot, kind):
 def test_committed_root_is_started_when_the_disk_fails_every_write(boot):
     disk = boot.disk(env=COMMITTED, rootA=root(), rootB=root())
     assert boot(disk, faults=[Fault("write")]).journey == ["B normal 0/2"]
+
+
+def test_environment_with_a_read_error_is_taken_from_its_copy(boot):
+    disk = boot.disk(
+        env=TRIAL, boot=far(), rootA=root(), rootB=root(probe="good", tugboot=True)
+    )
+    assert boot(disk).journey == ["B trial 1/2"]
+    run = boot(disk, faults=[Fault("read", sector) for sector in env_sectors(disk)])
+    assert run.journey == ["B normal 0/2"]
+    assert run.said(r"^environment file=bootenv found=\"damaged, Tugboot's copy counts\"")
 
 
 def test_root_a_is_started_when_the_only_environment_has_a_read_error(boot):

@@ -67,6 +67,11 @@ def fat(files):
     return Partition("boot", "vfat", size=4, files=files)
 
 
+def raw_partition(**how):
+    """One for an environment."""
+    return Partition("raw", "raw", size=1, gpt_name="tug-env", **how)
+
+
 def raw(work):
     """No boot partition, but one that is the environment."""
     image = Path(work) / "raw-environment"
@@ -76,15 +81,18 @@ def raw(work):
             out.write(uboot_env(USED, flag=flag))
     return {
         "boot": Partition("boot", "raw", size=1),
-        "env": Partition("env", "raw", size=1, gpt_name="tug-env", image=image),
+        "raw": raw_partition(image=image),
     }
 
 
 # Each kind of environment: what is said to boot.disk() to have it.
 STORES = {
     "grub_on_fat": lambda work: {"env": USED},
+    # Without the checksum of a superblock, which a torn sector breaks: the manual says so.
     "grub_on_ext4": lambda work: {
-        "boot": Partition("boot", size=8, files={"/bootenv": env_block(USED)})},
+        "boot": Partition("boot", size=8, features="^metadata_csum",
+                          files={"/bootenv": env_block(USED)}),
+        "raw": raw_partition()},
     "uboot_text": lambda work: {"boot": fat({
         "resinOS_uEnv.txt": "resin_root_part=3\nupgrade_available=1\n",
         "extra_uEnv.txt": "mine=kept\n",
@@ -94,6 +102,12 @@ STORES = {
     "uboot_redundant": lambda work: {"boot": fat({
         "uboot.env": uboot_env(USED, flag=1), "uboot-redund.env": uboot_env(USED, flag=0)})},
     "raw_partition": raw,
+}
+
+# Where its migration goes; the last one has no other place.
+OTHER = {
+    "grub_on_fat": "uboot-text", "grub_on_ext4": "raw", "uboot_text": "grub", "uboot": "uboot-text",
+    "uboot_redundant": "uboot-text", "raw_partition": "raw",
 }
 
 
@@ -131,8 +145,7 @@ def record(boot, store):
     with boot.guest(used, log=log) as guest:
         for name, typed, _ in LIFE:
             if typed:
-                guest.send(typed.format(other="grub" if store == "uboot_text" else "uboot-text"))
-                guest.send("\n")
+                guest.send(typed.format(other=OTHER[store]) + "\n")
             guest.expect(ASKS)
             ends[name] = len(writelog.read(log))
         run = boot.result(guest)

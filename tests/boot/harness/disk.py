@@ -34,6 +34,7 @@ class Partition:
     size: int = 24  # MiB
     label: str = ""  # of the filesystem
     gpt_name: str = ""
+    features: str = ""  # of an ext4, as for mke2fs -O
     number: int = 0  # in the table; 0: the next free one
     esp: bool = False
     files: dict = field(default_factory=dict)
@@ -316,7 +317,8 @@ def _make(part, tree, made):
             image.truncate(part.size * MB)
         run("mkfs.vfat", "-i", serial, *(["-n", part.label] if part.label else []), made)
     elif part.fs == "ext4":
-        run("mke2fs", "-q", "-F", "-t", "ext4", "-L", part.label, "-U", part.uuid, "-E",
+        features = ["-O", part.features] if part.features else []
+        run("mke2fs", "-q", "-F", "-t", "ext4", *features, "-L", part.label, "-U", part.uuid, "-E",
             "root_owner=0:0", "-d", tree, made, f"{part.size}M")
     elif part.fs == "squashfs":
         run("mksquashfs", tree, made, "-quiet", "-no-progress", "-all-root", "-noappend")
