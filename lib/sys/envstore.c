@@ -533,18 +533,53 @@ bool envstore_is_unsettled(const struct envstore *store)
 	return store->source == ENV_FROM_COPY;
 }
 
-/* Steps 1 and 4 of envchoice.h: the front as the copy has it, then the copy's mark. */
-static int settle(struct envstore *store)
+static int write_front(struct envstore *store)
 {
 	struct env_part parts[ENV_PARTS] = {0};
 	int r;
 
-	if (!envstore_is_unsettled(store))
-		return 0;
 	r = encode_vars(store, store->vars, parts);
 	if (r == 0)
 		r = store->ops->write(store, parts);
 	env_parts_free(parts);
+	return r;
+}
+
+/* The front of a migration that was cut cannot be made: the directory is damaged. The files that it
+ * came from are still there and need no new name, so the environment stays in them. */
+static int write_old_front(struct envstore *store)
+{
+	static const struct env_front_ops *const with_files[] = {&env_front_grub, &env_front_text};
+	struct envstore old = {.place = store->place, .lock_fd = -1, .uboot_lock_fd = -1};
+	int r = -ENOENT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(with_files) && r == -ENOENT; i++) {
+		if (with_files[i] == store->ops)
+			continue;
+		old.ops = with_files[i];
+		r = old.ops->read(&old);
+	}
+	if (r == 0) {
+		old.vars = store->vars;
+		r = write_front(&old);
+		old.vars = NULL;
+	}
+	if (r == 0)
+		store->ops = old.ops;
+	envstore_done(&old);
+	return r;
+}
+
+/* Steps 1 and 4 of envchoice.h: the front as the copy has it, then the copy's mark. */
+static int settle(struct envstore *store)
+{
+	int r;
+
+	if (!envstore_is_unsettled(store))
+		return 0;
+	r = write_front(store);
+	if (is_damage(r) && store->copy_state == ENV_COPY_PENDING && write_old_front(store) == 0)
+		r = 0;
 	if (r == 0 && store->copy_state == ENV_COPY_PENDING)
 		r = copy_write(store, store->ops, store->vars, ENV_COPY_SETTLED);
 	return r < 0 ? r : reload(store);

@@ -17,10 +17,11 @@ static const char *driver_of(const char *fstype)
 }
 
 /* An error in one file of a FAT is no reason to refuse to write another: what a cut left unreadable is
- * to be made anew (lib/sys/file.c). */
+ * to be made anew (lib/sys/file.c). A short name in lower case gets one directory entry instead of
+ * two, of which a torn sector may hold the second alone: the kernel adds nothing to such a directory. */
 static const char *options_of(const char *fstype, const char *data)
 {
-	return !data && streq(fstype, "vfat") ? "errors=continue" : data;
+	return !data && streq(fstype, "vfat") ? "errors=continue,shortname=winnt" : data;
 }
 
 static int mount_any(const char *dev, const char *fstype, const char *target, unsigned long flags,
