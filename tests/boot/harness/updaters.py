@@ -240,20 +240,20 @@ class Device:
             digest = hashlib.file_digest(image, "sha256").hexdigest()
         (content / "sw-description").write_text(f"""\
 software = {{
-	version = "{version}";
-	hardware-compatibility: [ "1" ];
-	images: ({{
-		filename = "system.ext4";
-		type = "raw";
-		device = "/dev/disk/by-partlabel/tug-root{slot}";
-		sha256 = "{digest}";
-		installed-directly = true;
-	}});
-	bootenv: (
-		{{ name = "resin_root_part"; value = "{slot}"; }},
-		{{ name = "upgrade_available"; value = "1"; }},
-		{{ name = "bootcount"; value = "0"; }}
-	);
+  version = "{version}";
+  hardware-compatibility: [ "1" ];
+  images: ({{
+    filename = "system.ext4";
+    type = "raw";
+    device = "/dev/disk/by-partlabel/tug-root{slot}";
+    sha256 = "{digest}";
+    installed-directly = true;
+  }});
+  bootenv: (
+    {{ name = "resin_root_part"; value = "{slot}"; }},
+    {{ name = "upgrade_available"; value = "1"; }},
+    {{ name = "bootcount"; value = "0"; }}
+  );
 }}
 """, encoding="ascii")
         run("openssl", "cms", "-sign", "-in", content / "sw-description", "-binary", "-nosmimecap",
