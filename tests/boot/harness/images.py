@@ -10,6 +10,7 @@ import re
 import shutil
 import stat
 import struct
+import threading
 from pathlib import Path
 
 from .tools import BUILD, TREE, HarnessError, artifact, run
@@ -31,8 +32,8 @@ def kept(name, key, make):
     KEPT.mkdir(parents=True, exist_ok=True)
     path = KEPT / f"{name}-{hashlib.sha256(key).hexdigest()[:16]}"
     if not path.exists():
-        # Two test workers may make the same file: each its own, the last one stays.
-        mine = path.with_name(f"{path.name}.{os.getpid()}")
+        # Two test workers, or threads of one, may make the same file: each its own, the last stays.
+        mine = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_native_id()}")
         make(mine)
         mine.rename(path)
     return path
