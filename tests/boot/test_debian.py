@@ -73,7 +73,7 @@ def test_debian_root_whose_kernel_panics_is_given_up(boot, disk):
         guest.wait_resets(2, 180)
         guest.login()
         assert guest.shell("cat /proc/cmdline") == cmdline(
-            disk, "A", "rollback", "0/1", inherited=INHERITED_EFI
+            disk, "A", "rollback", "0/1", inherited=INHERITED_EFI, cause="tries-used"
         )
         assert "rollback" in guest.shell("tugboot status")
         guest.send("poweroff\n")
