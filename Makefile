@@ -81,11 +81,12 @@ COMMON := -std=gnu17 -D_GNU_SOURCE $(WARNINGS)
 
 inc_lib/base := -Ilib/base
 inc_lib/sys := -Ilib/base -Ilib/sys
+inc_lib/trust := -Ilib/base -Ilib/sys -Ilib/trust
 inc_initramfs := -Ilib/base -Ilib/sys
-inc_bootloader := -Ilib/base -Ilib/sys
-inc_hostos-agents := -Ilib/base -Ilib/sys
-inc_tests/unit := -Ilib/base -Ilib/sys -Iinitramfs -Ibootloader -Ihostos-agents -Itests/unit
-inc_tests/fuzz := -Ilib/base -Itests/fuzz
+inc_bootloader := -Ilib/base -Ilib/sys -Ilib/trust
+inc_hostos-agents := -Ilib/base -Ilib/sys -Ilib/trust
+inc_tests/unit := -Ilib/base -Ilib/sys -Ilib/trust -Iinitramfs -Ibootloader -Ihostos-agents -Itests/unit
+inc_tests/fuzz := -Ilib/base -Ilib/sys -Ilib/trust -Itests/fuzz
 inc_tests/boot := -Ilib/base -Ilib/sys
 inc_tests/power := -Ilib/base -Ilib/sys
 inc_tests/differential := -Ilib/base -Itests/differential
@@ -109,7 +110,7 @@ sources = $(sort $(wildcard $(1)/*.c))
 # $(call objects,VARIANT,DIRECTORY)
 objects = $(patsubst %.c,$(B)/obj/$(1)/%.o,$(call sources,$(2)))
 # The libraries of a variant, highest layer first.
-libs = $(B)/obj/$(1)/sys.a $(B)/obj/$(1)/base.a
+libs = $(B)/obj/$(1)/trust.a $(B)/obj/$(1)/sys.a $(B)/obj/$(1)/base.a
 
 define variant
 $(B)/obj/$(1)/.flags: FORCE
@@ -123,6 +124,7 @@ $(B)/obj/$(1)/%.o: %.c $(B)/obj/$(1)/.flags | packages
 
 $(B)/obj/$(1)/base.a: $(call objects,$(1),lib/base)
 $(B)/obj/$(1)/sys.a: $(call objects,$(1),lib/sys)
+$(B)/obj/$(1)/trust.a: $(call objects,$(1),lib/trust)
 $(B)/obj/$(1)/initramfs.a: $(call objects,$(1),initramfs)
 $(B)/obj/$(1)/bootloader.a: $(call objects,$(1),bootloader)
 $(B)/obj/$(1)/hostos-agents.a: $(call objects,$(1),hostos-agents)
@@ -176,11 +178,11 @@ $(B)/tests/unit/%: $(B)/obj/unit/tests/unit/%.o $(UNIT_PARTS) $(call libs,unit)
 
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-$(B)/tests/fuzz/%: $(B)/obj/fuzz/tests/fuzz/%.o $(B)/obj/fuzz/base.a
+$(B)/tests/fuzz/%: $(B)/obj/fuzz/tests/fuzz/%.o $(call libs,fuzz)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(SANITIZE) -fsanitize=fuzzer -o $@ $< $(filter %.a,$^) -Wl,--as-needed \
-		$$($(PKG_CONFIG) --libs zlib)
+		$$($(PKG_CONFIG) --libs blkid json-c zlib)
 
 # --- Differential tests -----------------------------------------------------------------------
 

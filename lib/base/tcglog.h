@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The TPM event log that the firmware leaves: TCG PC Client Platform Firmware Profile (rev 1.05), section 10:
+ * a first event in SHA-1 form, which for TPM 2.0 is a TCG_EfiSpecIDEvent that lists the banks and their digest sizes,
+ * then TCG_PCR_EVENT2 with any number of digests. Without such a first event: SHA-1 only (TCG_PCR_EVENT).
+ * Read from /sys/kernel/security/tpm0/binary_bios_measurements. Hostile: a log is believed only where replaying it gives what the PCRs hold.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "slice.h"
+
+#define TCGLOG_PCRS 24
+#define TCGLOG_BANKS_MAX 8
+#define TCGLOG_DIGEST_MAX 64
+
+/* Event types that we look at: same document, 10.4.1. */
+#define TCGLOG_NO_ACTION 0x3u
+#define TCGLOG_SEPARATOR 0x4u
+#define TCGLOG_EFI_ACTION 0x80000007u
+
+struct tcglog_bank {
+	uint16_t alg; /* TPM_ALG_ID */
+	uint16_t size;
+};
+
+struct tcglog {
+	struct slice data;
+	size_t first; /* where events begin, behind the specification event */
+	bool crypto_agile;
+	unsigned banks;
+	struct tcglog_bank bank[TCGLOG_BANKS_MAX];
+};
+
+struct tcglog_event {
+	uint32_t pcr, type;
+	unsigned digests;
+	struct {
+		uint16_t alg;
+		const uint8_t *digest; /* into the log */
+	} digest[TCGLOG_BANKS_MAX];
+	struct slice data;
+};
+
+/* Reads the head. -EBADMSG: damaged, -ENOTSUP: a version that we do not know, -E2BIG: more banks than TCGLOG_BANKS_MAX. */
+int tcglog_open(const void *data, size_t size, struct tcglog *ret_log);
+
+/* The next event; *pos is 0 at first. 1, 0 at the end, -EBADMSG when the rest is damaged. A tail of zeros or 0xff is the end. */
+int tcglog_next(const struct tcglog *log, size_t *pos, struct tcglog_event *ret_event);
+
+/* The event's digest in a bank, NULL when it has none. */
+const uint8_t *tcglog_digest(const struct tcglog_event *event, uint16_t alg);
+
+/* Name of an event type, "EV_SEPARATOR"; "unknown" for others. Constant string. */
+const char *tcglog_type_name(uint32_t type);
+
+/* Did the firmware say that DMA protection was off ("DMA Protection Disabled", EV_EFI_ACTION in PCR 7; Windows
+ * firmware requirement for Kernel DMA protection)? 1, 0, or -EBADMSG for a damaged log. */
+int tcglog_dma_disabled(const struct tcglog *log);
+
+/* One extend: *value = H(*value || digest); of `size` bytes. The caller's, as lib/base has no digests. */
+typedef int tcglog_extend_fn(uint16_t alg, uint8_t *value, const uint8_t *digest, size_t size,
+			     void *data);
+
+struct tcglog_values {
+	uint32_t pcrs; /* that events extended */
+	uint16_t alg;
+	size_t size;
+	uint8_t value[TCGLOG_PCRS][TCGLOG_DIGEST_MAX];
+};
+
+/* Replays a bank: PCR 0 starts at the locality that a StartupLocality event (EV_NO_ACTION) names. -ENOENT: no such bank. */
+int tcglog_replay(const struct tcglog *log, uint16_t alg, tcglog_extend_fn *extend, void *data,
+		  struct tcglog_values *ret_values);
