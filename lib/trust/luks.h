@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * LUKS2 headers, through libcryptsetup (the only file that uses it; the library is loaded on first
- * use). It reads and writes headers and opens key slots; the mapping itself is lib/sys/dm.h.
- * The header is hostile until its volume key has opened something.
+ * LUKS2 headers, through libcryptsetup (the only file that uses it; the library is loaded for the first
+ * volume that has a header). It reads and writes headers and opens key slots; the mapping itself is
+ * lib/sys/dm.h. The header is hostile until its volume key has opened something.
  *
  * Errors: -EOPNOTSUPP no libcryptsetup, -EMEDIUMTYPE not LUKS2 (LUKS1, or none), -EBADMSG damaged, -ENOKEY no slot
- * takes the passphrase, -EIO reading or writing.
+ * takes the passphrase or the volume key is another's, -ENOENT no such slot or token, -EINVAL what is
+ * given has not the form, -ENOSPC no room in the header, -EIO reading or writing.
  */
 #pragma once
 
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #include "secret.h"
+#include "volumes.h"
 
 #define LUKS_SLOTS 32
 #define LUKS_TOKENS 32
@@ -34,7 +36,8 @@ struct luks_info {
 	char uuid[40];
 	char label[48];
 	char cipher[64];      /* "aes-xts-plain64" */
-	unsigned key_size;    /* bytes of the volume key */
+	unsigned key_size;    /* bytes of the volume key; 0: no slot says */
+	unsigned segments;    /* 1; more while a reencryption is on its way */
 	uint64_t data_offset; /* 512-byte sectors */
 	unsigned sector_size; /* 512 or 4096 */
 	bool integrity;	      /* dm-integrity below: opened by libcryptsetup only */
@@ -53,7 +56,14 @@ static inline void luks_closep(struct luks **luks)
 }
 #define _luks_ _cleanup_(luks_closep)
 
+/* -EBADMSG also for what no reencryption leaves and lib/sys/dm.h does not map: a segment that does not
+ * reach to the end of the device, or whose sectors are not counted from 0, or a requirement that
+ * is not known. With more than one segment, cipher, data_offset and sector_size are the first one's. */
 int luks_info(struct luks *luks, struct luks_info *ret_info);
+
+/* What volume_judge_header() looks at, borrowed from info. The caller, who knows the tokens, adds
+ * unknown_tokens and the slots' random_key. */
+void luks_header(const struct luks_info *info, struct volume_header *ret_header);
 
 /* JSON of a token, borrowed until the next call. -ENOENT. */
 int luks_token(struct luks *luks, int token, const char **ret_json);
@@ -62,18 +72,20 @@ int luks_token(struct luks *luks, int token, const char **ret_json);
 int luks_token_set(struct luks *luks, int token, const char *json, int *ret_token);
 int luks_token_remove(struct luks *luks, int token);
 
-/* The volume key, from a passphrase for this slot (-1: any). One key derivation for each slot tried. */
+/* The volume key, from a passphrase for this slot (-1: any that is bound, in the header's order). One
+ * key derivation for each slot tried. */
 int luks_volume_key(struct luks *luks, int slot, const struct secret *passphrase,
 		    struct secret *ret_key);
 /* Does this key belong to the volume? (The digest of the header; slow.) */
 int luks_verify_key(struct luks *luks, const struct secret *key);
 
-/* Adds a key slot. weak_kdf: PBKDF2 with 1000 rounds, for passphrases of 256 random bits; else Argon2id as libcryptsetup chooses. */
+/* Adds a key slot: for a random_passphrase (256 bits at least) PBKDF2-SHA512 with 1000 rounds, as
+ * systemd-cryptenroll has it; else Argon2id with what libcryptsetup finds to take two seconds here. */
 int luks_slot_add(struct luks *luks, const struct secret *volume_key,
 		  const struct secret *passphrase, bool random_passphrase, int *ret_slot);
 int luks_slot_remove(struct luks *luks, int slot);
 
-/* Key derivations run so far in this process. */
+/* Key derivations run so far in this process: slots tried, and keys verified by themselves. */
 unsigned luks_derivations(void);
 
 /* dm-verity with a hash tree at `offset` bytes of hash_device (superblock). Opens DEVICE as NAME, read-only; the root hash is checked
