@@ -69,6 +69,8 @@ struct tpm_branch {
 	uint32_t pcrs;
 	uint8_t digest
 		[TPM_SHA256_SIZE]; /* of the whole policy up to and with this TPM2_PolicyPCR */
+	/* What the PCRs were then, NULL when not known. Only explains a refusal. */
+	const struct tpm_pcr_values *values;
 };
 
 /*
