@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * LUKS2 tokens as JSON (LUKS2 On-Disk Format 1.1, 3.5), and systemd's file of PCR signatures. Through
- * json-c, the only file that uses it at boot. What is read is hostile: it lies in a plain header.
+ * LUKS2 tokens as JSON (LUKS2 On-Disk Format 1.1, 3.5), and systemd's file of PCR signatures, through
+ * jsonread.h. What is read is hostile: it lies in a plain header.
  *
  * `systemd-tpm2`   what systemd-cryptenroll writes: keyslots, tpm2-blob, tpm2-pcrs, tpm2-pcr-bank,
  *                  tpm2-primary-alg, tpm2-policy-hash, tpm2-pin, tpm2_pubkey_pcrs, tpm2_pubkey.
  * `tugboot-tpm2`   the same fields but tpm2-pcrs, under a primary key with NODA, and
- *                  "tpm2-policies": [{"pcrs": [0, 7], "digest": HEX, "name": TEXT, "values": {"0": HEX, …},
- *                                     "events": {"7": [HEX8, …]}}]   1 to 8; values and events only explain refusals
+ *                  "tpm2-policies": [{"pcrs": [0, 7], "digest": HEX, "name": TEXT,
+ *                                     "values": {"0": HEX, …}, "events": {"7": [HEX8, …]}}]
+ *                  1 to 8, or none where there is a public key or a PIN; name, values and events
+ *                  only explain refusals, and may be left out
  *                  "volume-role": "rootA"
  *                  "volume-key": BASE64 of the volume key wrapped (crypto.h) under HKDF(secret)
  * `tugboot-recovery`, `systemd-recovery`   key slots of a recovery key: keyslots.
@@ -26,6 +28,8 @@
 #define TOKEN_WRAPPED_MAX 256
 #define TOKEN_PEM_MAX 4096
 #define TOKEN_EVENTS_MAX 128
+#define TOKEN_JSON_MAX (64 * 1024)	  /* longer is refused unread */
+#define TOKEN_SIGNATURES_MAX (256 * 1024) /* and so is a longer signature file */
 
 enum token_kind {
 	TOKEN_UNKNOWN, /* a type that we do not know: refused under a policy */
@@ -61,16 +65,29 @@ struct token {
 	struct token_branch_hint hint[TPM_BRANCHES_MAX];
 };
 
-/* Parses one. -EBADMSG when a field that is needed is missing, malformed or too long; *ret_what says
- * which (constant string). Of unknown types only kind, type and slots are filled. systemd-tpm2 has one branch, whose digest
- * is left zero (the caller computes it from the PCRs), or none. *token is large: not for the stack. */
+/*
+ * Parses one. JSON is taken strictly (jsonread.h). -EBADMSG when a field that is needed is missing,
+ * malformed, too long or at odds with another one, or the blob is not of the form of tpmblob.h;
+ * -EOPNOTSUPP for what later releases of systemd write and this module cannot open (tpm2_srk,
+ * tpm2_salt, tpm2_pcrlock); -ENOMEM. *ret_what (may be NULL) says which then (constant string).
+ * Of other types than the two of a TPM only kind, type and slots are filled. systemd-tpm2 has one
+ * branch, whose digest is left zero (the caller computes it from the PCRs), or none; both have
+ * has_policy_hash. *token is large, not for the stack, and not to be copied: sealed points into it.
+ */
 int token_parse(const char *json, struct token *ret_token, const char **ret_what);
 
-/* Writes a TOKEN_SYSTEMD_TPM2, TOKEN_TUGBOOT_TPM2 or TOKEN_RECOVERY (type as given). *ret_json is the caller's to free. */
+/*
+ * Writes a TOKEN_SYSTEMD_TPM2, TOKEN_TUGBOOT_TPM2 or TOKEN_RECOVERY (type as given), from what
+ * `sealed` points to, be it in the token or not. Events are written PCR by PCR. -EINVAL for any that
+ * token_parse() would refuse, -ENOMEM. *ret_json is the caller's to free.
+ */
 int token_format(const struct token *token, char **ret_json);
 
-/* systemd's tpm2-pcr-signature.json: {BANK: [{"pcrs": [11], "pkfp": HEX, "pol": HEX, "sig": BASE64}]}. Finds the
- * signature by that key over that policy digest. -ENOENT: none, -EBADMSG: not such a file. */
+/*
+ * systemd's tpm2-pcr-signature.json: {BANK: [{"pcrs": [11], "pkfp": HEX, "pol": HEX, "sig": BASE64}]}.
+ * Finds the signature by that key over that policy digest; entries behind it are not looked at.
+ * -ENOENT: none. -EBADMSG: not such a file, or a signature of more than size bytes. -ENOMEM.
+ */
 int token_signature(const char *json, size_t json_size, enum tpm_bank bank, uint32_t pcrs,
 		    const uint8_t fingerprint[static 32], const uint8_t policy[static 32],
 		    uint8_t *signature, size_t size, size_t *ret_size);

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Strict JSON; see jsonread.h. The text is hostile, the tree of json-c bounded by the text's size. */
+#include "jsonread.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base64.h"
+#include "tpm.h"
+
+#define DEPTH_MAX 8 /* five are in use */
+
+/*
+ * Counts the members of all objects by their colons. Refuses what json-c would let pass: other
+ * quotes, control characters, NULs written as such or as an escape.
+ */
+static int scan(const char *json, size_t size, size_t *ret_members)
+{
+	bool in_string = false;
+	size_t members = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		unsigned char c = (unsigned char)json[i];
+
+		if (c < ' ' && (in_string || (c != '\t' && c != '\n' && c != '\r')))
+			return -EBADMSG;
+		if (c == '"') {
+			in_string = !in_string;
+		} else if (in_string && c == '\\') {
+			if (size - i > 5 && memcmp(json + i + 1, "u0000", 5) == 0)
+				return -EBADMSG;
+			i++;
+		} else if (!in_string && c == '\'') {
+			return -EBADMSG;
+		} else if (!in_string && c == ':') {
+			members++;
+		}
+	}
+	*ret_members = members;
+	return 0;
+}
+
+/* The members that are there after a key took the place of the same one before. */
+static size_t count_members(struct json_object *object)
+{
+	size_t members = 0;
+
+	if (json_object_is_type(object, json_type_object)) {
+		json_object_object_foreach(object, key, value)
+		{
+			(void)key; /* only the number of them counts */
+			members += 1 + count_members(value);
+		}
+	} else if (json_object_is_type(object, json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(object); i++)
+			members += count_members(json_object_array_get_idx(object, i));
+	}
+	return members;
+}
+
+int jsonread_parse(const char *json, size_t size, size_t max, struct json_object **ret_object)
+{
+	_jsonread_ struct json_object *object = NULL;
+	struct json_tokener *tokener;
+	size_t members, end;
+	int r;
+
+	if (size > max)
+		return -EBADMSG;
+	r = scan(json, size, &members);
+	if (r < 0)
+		return r;
+	tokener = json_tokener_new_ex(DEPTH_MAX);
+	if (!tokener)
+		return -ENOMEM;
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	object = json_tokener_parse_ex(tokener, json, (int)size);
+	end = json_tokener_get_parse_end(tokener);
+	json_tokener_free(tokener);
+	if (!json_object_is_type(object, json_type_object) || end != size ||
+	    count_members(object) != members)
+		return -EBADMSG;
+	*ret_object = take_ptr(object);
+	return 0;
+}
+
+int jsonread_text(struct json_object *value, char *buf, size_t size)
+{
+	const char *text;
+	size_t len;
+
+	if (!json_object_is_type(value, json_type_string))
+		return -EBADMSG;
+	text = json_object_get_string(value);
+	len = (size_t)json_object_get_string_len(value);
+	if (len >= size)
+		return -EBADMSG;
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			return -EBADMSG;
+	memcpy(buf, text, len + 1);
+	return 0;
+}
+
+int jsonread_bytes(struct json_object *value, jsonread_decode_fn *decode, uint8_t *buf, size_t max,
+		   size_t *ret_size)
+{
+	size_t size;
+
+	if (!json_object_is_type(value, json_type_string) ||
+	    decode(json_object_get_string(value), (size_t)json_object_get_string_len(value), buf,
+		   max, &size) < 0 ||
+	    size == 0)
+		return -EBADMSG;
+	*ret_size = size;
+	return 0;
+}
+
+int jsonread_digest(struct json_object *value, uint8_t *buf, size_t size)
+{
+	size_t n;
+
+	return jsonread_bytes(value, hex_decode, buf, size, &n) < 0 || n != size ? -EBADMSG : 0;
+}
+
+int jsonread_number(const char *text, unsigned max, unsigned *ret_number)
+{
+	unsigned n = 0;
+	size_t i;
+
+	for (i = 0; text[i] >= '0' && text[i] <= '9' && n <= max; i++)
+		n = n * 10 + (unsigned)(text[i] - '0');
+	if (i == 0 || text[i] != '\0' || n > max || (text[0] == '0' && i > 1))
+		return -EBADMSG;
+	*ret_number = n;
+	return 0;
+}
+
+int jsonread_pcrs(struct json_object *value, uint32_t *ret_pcrs)
+{
+	uint32_t pcrs = 0;
+
+	if (!json_object_is_type(value, json_type_array))
+		return -EBADMSG;
+	for (size_t i = 0; i < json_object_array_length(value); i++) {
+		struct json_object *item = json_object_array_get_idx(value, i);
+		int64_t pcr;
+
+		if (!json_object_is_type(item, json_type_int))
+			return -EBADMSG;
+		pcr = json_object_get_int64(item);
+		if (pcr < 0 || pcr >= TPM_PCRS || pcrs & 1u << pcr)
+			return -EBADMSG;
+		pcrs |= 1u << pcr;
+	}
+	*ret_pcrs = pcrs;
+	return 0;
+}
