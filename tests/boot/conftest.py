@@ -77,3 +77,24 @@ def pytest_terminal_summary(terminalreporter):
         for name, value in report.user_properties:
             if name == "shown" and report.when == "call":
                 terminalreporter.line(f"{report.nodeid.rpartition('::')[2]}: {value}")
+    _print_matrices(terminalreporter)
+
+
+def _print_matrices(terminalreporter):
+    """The cells of tables: property `matrix`, (title, row, column)."""
+    tables = {}
+    for outcome in ("passed", "failed", "skipped"):
+        for report in terminalreporter.getreports(outcome):
+            for name, value in getattr(report, "user_properties", ()):
+                if name == "matrix" and (report.when == "call" or outcome == "failed"):
+                    title, row, column = value
+                    tables.setdefault(title, {})[row, column] = outcome
+    for title, cells in tables.items():
+        rows = list(dict.fromkeys(row for row, _ in cells))
+        columns = {column: max(len(column), len("skipped")) for _, column in cells}
+        width = max(map(len, (title, *rows)))
+        head = [column.ljust(size) for column, size in columns.items()]
+        terminalreporter.line("  ".join([title.ljust(width), *head]).rstrip())
+        for row in rows:
+            line = [cells.get((row, column), "-").ljust(size) for column, size in columns.items()]
+            terminalreporter.line("  ".join([row.ljust(width), *line]).rstrip())

@@ -6,6 +6,8 @@
  * It runs as /init of an initrd (it finds and mounts root= by itself, as any initrd would), and as
  * /sbin/init of a root that Tugboot's OS role has switched to.
  *
+ * An initrd that has the file /etc/commands runs it before it looks for the root.
+ *
  * What to do: `probe=` on the command line, else the file /etc/probe in the root; a list separated
  * by commas:
  *
@@ -18,6 +20,10 @@
  *			why the watchdog thinks that it was reset
  *	tugboot ...	the command under test, with these arguments; as /init with --boot, since it
  *			has no root to look from. `status` and `good` are short for two of them.
+ *	tpm		say what the TPM's PCRs hold, and the firmware's event log
+ *	commands	run the programs that the file /etc/commands of the initrd names, one a line,
+ *			and say how each ended; words are NAME=VALUE for its environment, then its
+ *			path and arguments
  *	ask		say so, read such a list from the console, do it, again and again
  *
  * Trusts the tests, which write everything that it reads.
@@ -268,6 +274,82 @@ static void say_last(void)
 	say("PROBE bootstatus=%s", status);
 }
 
+/* A binary file as lines of hexadecimal digits. */
+static void say_hex(const char *key, const char *path)
+{
+	unsigned char data[256];
+	char digits[2 * sizeof(data) + 1];
+	FILE *file = fopen(path, "re");
+	size_t n;
+
+	if (!file) {
+		say("PROBE %s=none errno=%d", key, errno);
+		return;
+	}
+	while ((n = fread(data, 1, sizeof(data), file)) > 0) {
+		for (size_t i = 0; i < n; i++)
+			(void)sprintf(digits + 2 * i, "%02x", data[i]);
+		say("PROBE %s=%s", key, digits);
+	}
+	(void)fclose(file);
+}
+
+static void say_tpm(void)
+{
+	static const char *const banks[] = {"sha1", "sha256", "sha384", "sha512"};
+	char path[128], value[160];
+
+	for (size_t i = 0; i < sizeof(banks) / sizeof(banks[0]); i++)
+		for (int pcr = 0; pcr < 24; pcr++) {
+			(void)snprintf(path, sizeof(path), "/sys/class/tpm/tpm0/pcr-%s/%d",
+				       banks[i], pcr);
+			read_text(path, value, sizeof(value));
+			if (value[0])
+				say("PROBE pcr=%s:%d:%s", banks[i], pcr, value);
+		}
+	(void)mount("security", "/sys/kernel/security", "securityfs", 0, NULL);
+	say_hex("tpmlog", "/sys/kernel/security/tpm0/binary_bios_measurements");
+}
+
+/* Becomes what one line of /etc/commands says. */
+static void command(char *line)
+{
+	char *argv[32], *rest = NULL;
+	size_t n = 0;
+
+	for (char *word = strtok_r(line, " ", &rest); word && n < 31;
+	     word = strtok_r(NULL, " ", &rest))
+		if (n > 0 || word[0] == '/')
+			argv[n++] = word;
+		else
+			(void)putenv(word);
+	argv[n] = NULL;
+	if (n > 0)
+		(void)execv(argv[0], argv);
+	_exit(127);
+}
+
+static void commands(void)
+{
+	FILE *file = fopen("/etc/commands", "re");
+	char line[512];
+
+	for (unsigned n = 1; file && fgets(line, sizeof(line), file); n++) {
+		int status;
+		pid_t pid;
+
+		line[strcspn(line, "\n")] = '\0';
+		pid = fork();
+		if (pid == 0)
+			command(line);
+		if (pid < 0 || waitpid(pid, &status, 0) < 0)
+			status = -1;
+		say("PROBE command=%u exit=%d", n, WIFEXITED(status) ? WEXITSTATUS(status) : 255);
+	}
+	if (file)
+		(void)fclose(file);
+}
+
 static void eat(void)
 {
 	for (;;) {
@@ -310,6 +392,10 @@ static void act(char *word)
 		start_watchdog(atoi(word + 9));
 	else if (strcmp(word, "last") == 0)
 		say_last();
+	else if (strcmp(word, "tpm") == 0)
+		say_tpm();
+	else if (strcmp(word, "commands") == 0)
+		commands();
 	else if (strcmp(word, "ask") == 0)
 		ask();
 	else if (strcmp(word, "eat") == 0)
@@ -359,6 +445,7 @@ int main(int argc, char *argv[])
 		/* Which initrd this is: the test put a name in it. */
 		read_text("/etc/initrd-name", name, sizeof(name));
 		say("PROBE initrd=%s", name);
+		commands();
 		find_root();
 	} else {
 		read_text("/etc/root-name", name, sizeof(name));

@@ -234,7 +234,8 @@ class Boot:
         uefi    True: the boot partition is the ESP, with tugboot.efi; or another EFI file (Path)
         boot    another boot partition than the usual FAT one
 
-        A partition keeps a label, name or number that it has been given.
+        A partition keeps a label, name or number that it has been given. An encrypted one has its
+        name outside (`by` says where) and as the label of the filesystem inside.
         """
         self._disks += 1
         label = f"disk{self._disks}"
@@ -246,7 +247,12 @@ class Boot:
                 this.files["/etc/root-name"] = f"{label}:{name}"
             # These two have no label of their own.
             named = by == "name" or this.fs in ("squashfs", "erofs")
-            if not this.label and not this.gpt_name:
+            if this.luks:
+                this.label = this.label or f"{prefix}-{name}"
+                if not this.luks.label and not this.gpt_name:
+                    setattr(this if named else this.luks, "gpt_name" if named else "label",
+                            f"{prefix}-{name}")
+            elif not this.label and not this.gpt_name:
                 setattr(this, "gpt_name" if named else "label", f"{prefix}-{name}")
             made.append(this)
         if uefi:
@@ -260,7 +266,7 @@ class Boot:
         return disk
 
     def guest(self, *disks, kind="virtio", firmware=False, memory=512, watchdog=None, append="",
-              role="tugboot.boot", kernel=None, initrd=None, **how):
+              role="tugboot.boot", kernel=None, initrd=None, tpm=None, **how):
         """A guest with these disks, not started; for tests that talk to it while it runs. What else
         is said is for the first disk: see Guest.attach()."""
         guest = Guest(self.work, memory)
@@ -277,6 +283,8 @@ class Boot:
             )
         if watchdog:
             guest.add_watchdog(watchdog)
+        if tpm:
+            guest.add_tpm(tpm)
         return guest
 
     def __call__(self, *disks, resets=0, timeout=None, **how):

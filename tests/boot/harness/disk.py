@@ -6,6 +6,7 @@ boot. FAT partitions are written and read by mtools inside the image; the
 other filesystems are made from a directory.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -13,7 +14,9 @@ import uuid as uuids
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import luks
 from .images import DIRECTORY, Link
+from .luks import Luks
 from .tools import HarnessError, copy_sparse, run
 
 SECTOR = 512
@@ -39,9 +42,21 @@ class Partition:
     esp: bool = False
     files: dict = field(default_factory=dict)
     image: Path | None = None  # a ready filesystem, copied in as it is
+    luks: Luks | None = None  # around the filesystem, and within `size`
     uuid: str = ""  # of the filesystem, where it can have one
     partuuid: str = ""
     start: int = 0  # in bytes, set by the Disk
+
+    @property
+    def room(self):
+        """MiB for the filesystem."""
+        return self.size - (luks.HEADER // MB if self.luks else 0)
+
+    @property
+    def block(self):
+        """Size of the filesystem's blocks, as arguments: not under the volume's sectors."""
+        large = self.luks and self.luks.sector_size != SECTOR
+        return ["-S" if self.fs == "vfat" else "-b", str(self.luks.sector_size)] if large else []
 
 
 class Disk:
@@ -122,8 +137,14 @@ class Disk:
             if part.fs != "vfat":
                 _fill(tree, part.files)
             _make(part, tree, made)
+            if part.luks:
+                if part.fs == "vfat":
+                    for path, content in part.files.items():
+                        self._put(made, path, content)
+                part.luks.write(made, work / "volume", part.size * MB)
+                made = work / "volume"
             self.copy_in(part.name, made)
-            if part.fs == "vfat":
+            if part.fs == "vfat" and not part.luks:
                 for path, content in part.files.items():
                     self.write(part.name, path, content)
         finally:
@@ -145,17 +166,34 @@ class Disk:
             made.truncate(part.size * MB)
         copy_sparse(self.path, target, part.start, 0, part.size * MB)
 
+    # Encrypted ones.
+
+    @contextlib.contextmanager
+    def header(self, name):
+        """A file that has the partition's size and its LUKS header, to work on; the header is
+        written back."""
+        part = self[name]
+        volume = self.path.with_name(f"{self.path.stem}-{name}.header")
+        with open(volume, "wb") as made:
+            made.truncate(part.size * MB)
+        copy_sparse(self.path, volume, part.start, 0, luks.HEADER)
+        yield volume
+        self.corrupt(name, data=volume.read_bytes()[:luks.HEADER])
+        volume.unlink()
+
     # Files on partitions, before and after a boot: FAT by mtools, ext4 (reading only) by debugfs.
 
     def _fat(self, name):
         part = self[name]
-        if part.fs != "vfat":
-            raise HarnessError(f"partition {name} is {part.fs}: only vfat can be changed in place")
+        if part.fs != "vfat" or part.luks:
+            raise HarnessError(f"partition {name}: only plain vfat can be changed in place")
         return f"{self.path}@@{part.start}"
 
     def write(self, name, path, content):
         """Puts a file on a FAT partition, replacing one of that name."""
-        image = self._fat(name)
+        self._put(self._fat(name), path, content)
+
+    def _put(self, image, path, content):
         parents = Path(path.strip("/")).parents
         for parent in reversed([str(p) for p in parents if str(p) != "."]):
             if not self._exists(image, parent):
@@ -314,12 +352,13 @@ def _make(part, tree, made):
         serial = part.uuid.replace("-", "")[:8].upper()
         part.uuid = f"{serial[:4]}-{serial[4:]}"
         with open(made, "wb") as image:
-            image.truncate(part.size * MB)
-        run("mkfs.vfat", "-i", serial, *(["-n", part.label] if part.label else []), made)
+            image.truncate(part.room * MB)
+        name = ["-n", part.label] if part.label else []
+        run("mkfs.vfat", "-i", serial, *part.block, *name, made)
     elif part.fs == "ext4":
         features = ["-O", part.features] if part.features else []
-        run("mke2fs", "-q", "-F", "-t", "ext4", *features, "-L", part.label, "-U", part.uuid, "-E",
-            "root_owner=0:0", "-d", tree, made, f"{part.size}M")
+        run("mke2fs", "-q", "-F", "-t", "ext4", *part.block, *features, "-L", part.label, "-U",
+            part.uuid, "-E", "root_owner=0:0", "-d", tree, made, f"{part.room}M")
     elif part.fs == "squashfs":
         run("mksquashfs", tree, made, "-quiet", "-no-progress", "-all-root", "-noappend")
         part.uuid = ""

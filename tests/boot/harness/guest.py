@@ -127,6 +127,8 @@ class Guest:
         self._controllers = []
         self._late = {}
         self._disks = 0
+        self._tpm = None
+        self._tpm_kind = ""
         self._process = None
         self._qmp = None
         self._qmp_data = b""
@@ -189,6 +191,11 @@ class Guest:
         self._machine, arguments = WATCHDOGS[kind]
         self._arguments += arguments
 
+    def add_tpm(self, tpm, kind="crb"):
+        """A TPM of harness/tpm.py, which ends with the guest: shown as `crb` or `tis`."""
+        self._tpm = tpm
+        self._tpm_kind = kind
+
     # Its life.
 
     def start(self):
@@ -199,7 +206,7 @@ class Guest:
             CPU, "-m", str(self.memory), "-nodefaults", "-nic", "none",
             "-display", "none", "-serial", "stdio",
             "-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-mon", "chardev=qmp,mode=control",
-            *self._arguments,
+            *self._arguments, *self._tpm_arguments(),
         ]
         self._process = subprocess.Popen(  # pylint: disable=consider-using-with
             command,
@@ -229,6 +236,14 @@ class Guest:
         if self._qmp:
             self._qmp.close()
             self._qmp = None
+        if self._tpm:
+            self._tpm.stop()
+
+    def _tpm_arguments(self):
+        if not self._tpm:
+            return []
+        return ["-chardev", f"socket,id=tpm,path={self._tpm.attach()}", "-tpmdev",
+                "emulator,id=tpm0,chardev=tpm", "-device", f"tpm-{self._tpm_kind},tpmdev=tpm0"]
 
     def __enter__(self):
         self.start()
