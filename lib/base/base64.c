@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Base64 and hexadecimal text; see base64.h. The text is hostile, the bytes may be a key: digits are
- * made and read by arithmetic on all of them, without a table or a branch that depends on one, and
- * whether the text was well-formed is asked at its end.
+ * Base64 and hexadecimal text; see base64.h. The text is hostile, the bytes may be a key: digits
+ * are made and read by arithmetic on all of them, without a table or a branch that depends on one,
+ * and whether the text was well-formed is asked at its end.
  */
 #include "base64.h"
 
@@ -81,7 +81,8 @@ int base64_decode(const char *text, size_t len, void *buf, size_t max, size_t *r
 	for (size_t i = 0; i < digits; i++)
 		bad |= base64_value(text[i]);
 	if (digits > 0 && padding > 0) {
-		/* The last digit's bits that are of no byte are zero, or two texts would mean the same. */
+		/* The last digit's bits that are of no byte are zero, or two texts would mean the
+		 * same. */
 		bad |= 0u - ((base64_value(text[digits - 1]) & (padding == 1 ? 3u : 15u)) != 0);
 	}
 	if (bad >> 6 != 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Base64 (RFC 4648, 4) and hexadecimal text (RFC 4648, 8), exact: no blanks, no line breaks, canonical
- * padding; hexadecimal digits in either case. Time does not depend on the bytes, only on their number:
- * keys go through here.
+ * Base64 (RFC 4648, 4) and hexadecimal text (RFC 4648, 8), exact: no blanks, no line breaks,
+ * canonical padding; hexadecimal digits in either case. Time does not depend on the bytes, only on
+ * their number: keys go through here.
  */
 #pragma once
 

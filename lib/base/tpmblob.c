@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Sealed objects; see tpmblob.h. Every field is taken off the front of what is left, if it is there. */
+/* Sealed objects; see tpmblob.h. Every field is taken off the front of what is left, if it is
+ * there. */
 #include "tpmblob.h"
 
 #include <errno.h>

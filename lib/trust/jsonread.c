@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Strict JSON; see jsonread.h. The text is hostile, the tree of json-c bounded by the text's size. */
+/* Strict JSON; see jsonread.h. The text is hostile, the tree of json-c bounded by the text's
+ * size. */
 #include "jsonread.h"
 
 #include <errno.h>

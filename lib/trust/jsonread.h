@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * JSON (RFC 8259) from a hostile hand, through json-c but strictly: what two readers could take for
- * two things is refused before anything is read. json-c itself, version 0.16, lets pass keys that stand
- * twice (the last one counts), NULs in keys and texts, single quotes and control characters.
+ * two things is refused before anything is read. json-c itself, version 0.16, lets pass keys that
+ * stand twice (the last one counts), NULs in keys and texts, single quotes and control characters.
  *
  * Each jsonread_ function refuses with -EBADMSG what is not of its form, a NULL value too.
  */
@@ -21,8 +21,8 @@ static inline void jsonread_put(struct json_object **object)
 }
 #define _jsonread_ _cleanup_(jsonread_put)
 
-/* An object of at most max bytes and nothing behind it, nested at most eight deep. -ENOMEM. The tree
- * is the caller's to put. */
+/* An object of at most max bytes and nothing behind it, nested at most eight deep. -ENOMEM. The
+ * tree is the caller's to put. */
 int jsonread_parse(const char *json, size_t size, size_t max, struct json_object **ret_object);
 
 /* Text of less than size bytes, without control characters, so that it can be shown. */
@@ -37,8 +37,8 @@ int jsonread_bytes(struct json_object *value, jsonread_decode_fn *decode, uint8_
 /* Just size bytes of hexadecimal digits. */
 int jsonread_digest(struct json_object *value, uint8_t *buf, size_t size);
 
-/* A number up to max (less than UINT_MAX / 10) as text, in the one way to write it: a key, or a text
- * as LUKS2 has them. */
+/* A number up to max (less than UINT_MAX / 10) as text, in the one way to write it: a key, or a
+ * text as LUKS2 has them. */
 int jsonread_number(const char *text, unsigned max, unsigned *ret_number);
 
 /* PCRs as in [0, 7], each at most once; none is fine. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * LUKS2 tokens read; see token.h. A token has one table of fields: what is needed is looked for, what
- * is not known is passed over, as newer releases may add to it.
+ * LUKS2 tokens read; see token.h. A token has one table of fields: what is needed is looked for,
+ * what is not known is passed over, as newer releases may add to it.
  */
 #include "token.h"
 

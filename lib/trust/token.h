@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * LUKS2 tokens as JSON (LUKS2 On-Disk Format 1.1, 3.5), and systemd's file of PCR signatures, through
- * jsonread.h. What is read is hostile: it lies in a plain header.
+ * LUKS2 tokens as JSON (LUKS2 On-Disk Format 1.1, 3.5), and systemd's file of PCR signatures,
+ * through jsonread.h. What is read is hostile: it lies in a plain header.
  *
  * `systemd-tpm2`   what systemd-cryptenroll writes: keyslots, tpm2-blob, tpm2-pcrs, tpm2-pcr-bank,
  *                  tpm2-primary-alg, tpm2-policy-hash, tpm2-pin, tpm2_pubkey_pcrs, tpm2_pubkey.
@@ -78,15 +78,16 @@ int token_parse(const char *json, struct token *ret_token, const char **ret_what
 
 /*
  * Writes a TOKEN_SYSTEMD_TPM2, TOKEN_TUGBOOT_TPM2 or TOKEN_RECOVERY (type as given), from what
- * `sealed` points to, be it in the token or not. Events are written PCR by PCR. -EINVAL for any that
- * token_parse() would refuse, -ENOMEM. *ret_json is the caller's to free.
+ * `sealed` points to, be it in the token or not. Events are written PCR by PCR. -EINVAL for any
+ * that token_parse() would refuse, -ENOMEM. *ret_json is the caller's to free.
  */
 int token_format(const struct token *token, char **ret_json);
 
 /*
- * systemd's tpm2-pcr-signature.json: {BANK: [{"pcrs": [11], "pkfp": HEX, "pol": HEX, "sig": BASE64}]}.
- * Finds the signature by that key over that policy digest; entries behind it are not looked at.
- * -ENOENT: none. -EBADMSG: not such a file, or a signature of more than size bytes. -ENOMEM.
+ * systemd's tpm2-pcr-signature.json: {BANK: [{"pcrs": [11], "pkfp": HEX, "pol": HEX, "sig":
+ * BASE64}]}. Finds the signature by that key over that policy digest; entries behind it are not
+ * looked at. -ENOENT: none. -EBADMSG: not such a file, or a signature of more than size bytes.
+ * -ENOMEM.
  */
 int token_signature(const char *json, size_t json_size, enum tpm_bank bank, uint32_t pcrs,
 		    const uint8_t fingerprint[static 32], const uint8_t policy[static 32],

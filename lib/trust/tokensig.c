@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* systemd's file of PCR signatures; see token.h. The file is hostile, the TPM checks what is found in it. */
+/* systemd's file of PCR signatures; see token.h. The file is hostile, the TPM checks what is found
+ * in it. */
 #include "token.h"
 
 #include <errno.h>

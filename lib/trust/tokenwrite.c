@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* LUKS2 tokens written; see token.h. Each function that adds to the tree says whether there was memory. */
+/* LUKS2 tokens written; see token.h. Each function that adds to the tree says whether there was
+ * memory. */
 #include "token.h"
 
 #include <errno.h>

@@ -154,7 +154,8 @@ static void signatures(const char *json, size_t size, const uint8_t *exact)
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size)
 {
-	/* Of their own size, so that a read past the end is seen; the second has a NUL behind it. */
+	/* Of their own size, so that a read past the end is seen; the second has a NUL behind
+	 * it. */
 	uint8_t *exact = malloc(input_size > 0 ? input_size : 1);
 	char *json = malloc(input_size + 1);
 	struct token *token = calloc(1, sizeof(*token));
