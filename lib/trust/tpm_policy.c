@@ -12,7 +12,6 @@
 
 #define NAME_SIZE (2 + TPM_SHA256_SIZE)
 #define MODULUS_MAX 512 /* RSA-4096 */
-#define EXPONENT_DEFAULT 65537
 
 static size_t put16(uint8_t *p, unsigned value)
 {
@@ -111,7 +110,7 @@ static int key_name(const char *pem, size_t pem_size, uint8_t ret_name[static NA
 	p += put16(p, TPM2_ALG_NULL); /* symmetric */
 	p += put16(p, TPM2_ALG_NULL); /* scheme */
 	p += put16(p, (unsigned)size * 8);
-	p += put32(p, exponent == EXPONENT_DEFAULT ? 0 : exponent);
+	p += put32(p, exponent);
 	p += put16(p, (unsigned)size);
 	memcpy(p, modulus, size);
 	p += size;

@@ -160,7 +160,7 @@ static int load_public(struct tpm *tpm, const struct tpm_sealed *sealed, struct 
 		return r;
 	modulus->size = (uint16_t)size;
 	rsa->keyBits = (uint16_t)(size * 8);
-	rsa->exponent = exponent == 65537 ? 0 : exponent;
+	rsa->exponent = exponent;
 	/* In a hierarchy, so that the TPM gives a ticket for the signature. */
 	rc = esys.LoadExternal(tpm->esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, NULL, &public,
 			       ESYS_TR_RH_OWNER, &key->tr);
