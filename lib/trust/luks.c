@@ -342,8 +342,13 @@ int luks_slot_add(struct luks *luks, const struct secret *volume_key,
 	};
 	const struct crypt_pbkdf_type *kdf =
 		random_passphrase ? &quick : sym_crypt_get_pbkdf_type_params(CRYPT_KDF_ARGON2ID);
+	int slot = 0;
 	int r;
 
+	while (slot < LUKS_SLOTS && sym_crypt_keyslot_status(luks->cd, slot) != CRYPT_SLOT_INACTIVE)
+		slot++;
+	if (slot == LUKS_SLOTS)
+		return -ENOSPC;
 	if (!kdf)
 		return -EINVAL;
 	r = sym_crypt_set_pbkdf_type(luks->cd, kdf);
