@@ -90,24 +90,30 @@ static int find_policies(const uint8_t wanted[static TPM_SHA256_SIZE],
 	return tpm_refused(-EPERM, "NV index: no policy of it holds for these PCRs");
 }
 
-/* One NV_Read under the policy; the session's policy is used up by it. */
+/*
+ * One NV_Read under the policy. A session of its own encrypts the answer: the one of the policy would do that with
+ * the index's password, too (part 1, 21.2), which nobody knows any more.
+ */
 static int read_under(struct tpm *tpm, const struct nv *nv, const struct tpm_pcr_values *values,
 		      const struct tpm_branch *policies, unsigned n, struct secret *ret_secret)
 {
-	_handle_ struct tpm_handle primary = TPM_HANDLE(tpm), session = TPM_HANDLE(tpm);
+	_handle_ struct tpm_handle primary = TPM_HANDLE(tpm);
+	_handle_ struct tpm_handle encryption = TPM_HANDLE(tpm), policy = TPM_HANDLE(tpm);
 	TPM2B_MAX_NV_BUFFER *data = NULL;
 	TSS2_RC rc;
 	int r = tpm_primary_any(tpm, &primary);
 
 	if (r == 0)
-		r = tpm_session(tpm, TPM2_SE_POLICY, primary.tr, TPMA_SESSION_ENCRYPT, &session);
+		r = tpm_session(tpm, TPM2_SE_HMAC, primary.tr, TPMA_SESSION_ENCRYPT, &encryption);
 	if (r == 0)
-		r = tpm_session_pcr(tpm, session.tr, values, values->pcrs);
+		r = tpm_session(tpm, TPM2_SE_POLICY, ESYS_TR_NONE, 0, &policy);
+	if (r == 0)
+		r = tpm_session_pcr(tpm, policy.tr, values, values->pcrs);
 	if (r == 0 && n > 0)
-		r = tpm_session_or(tpm, session.tr, policies, n);
+		r = tpm_session_or(tpm, policy.tr, policies, n);
 	if (r < 0)
 		return r;
-	rc = esys.NV_Read(tpm->esys, nv->tr, nv->tr, session.tr, ESYS_TR_NONE, ESYS_TR_NONE,
+	rc = esys.NV_Read(tpm->esys, nv->tr, nv->tr, policy.tr, encryption.tr, ESYS_TR_NONE,
 			  nv->public.dataSize, 0, &data);
 	if (rc != TSS2_RC_SUCCESS)
 		return tpm_failed(tpm, "NV_Read", rc);

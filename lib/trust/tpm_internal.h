@@ -123,7 +123,7 @@ int tpm_primary(struct tpm *tpm, enum tpm_primary primary, bool noda, struct tpm
 /* One to salt sessions with, of an algorithm that the TPM has. */
 int tpm_primary_any(struct tpm *tpm, struct tpm_handle *handle);
 
-/* Starts a session (TPM2_SE_HMAC or TPM2_SE_POLICY) salted with a key. attributes: TPMA_SESSION_ENCRYPT for a
+/* Starts a session (TPM2_SE_HMAC or TPM2_SE_POLICY), salted with a key unless that is ESYS_TR_NONE. attributes: TPMA_SESSION_ENCRYPT for a
  * secret in the response, _DECRYPT for one in the command. */
 int tpm_session(struct tpm *tpm, TPM2_SE type, ESYS_TR salt, TPMA_SESSION attributes,
 		struct tpm_handle *handle);

@@ -28,7 +28,7 @@
 
 #include "fd.h"
 #include "file.h"
-#include "tpm.h"
+#include "tpm_internal.h"
 
 static struct {
 	char dir[64];  /* state, sockets, and what a test puts there */
@@ -183,6 +183,61 @@ static inline int swtpm_teardown(void **state)
 	(void)state;
 	swtpm_end();
 	return 0;
+}
+
+/* ---- what goes over the wire, and a cut of power at a chosen command ---- */
+
+static struct {
+	TSS2_TCTI_TRANSMIT_FCN transmit;
+	TSS2_TCTI_RECEIVE_FCN receive;
+	uint8_t bytes[1 << 16]; /* all that went over it, both ways */
+	size_t size;
+	unsigned answers; /* so far */
+	unsigned cut;	  /* the power fails after this one; 0: never */
+} wire;
+
+static inline void wire_keep(const uint8_t *bytes, size_t size)
+{
+	assert_true(size <= sizeof(wire.bytes) - wire.size);
+	memcpy(wire.bytes + wire.size, bytes, size);
+	wire.size += size;
+}
+
+static inline TSS2_RC wire_transmit(TSS2_TCTI_CONTEXT *context, size_t size, const uint8_t *command)
+{
+	wire_keep(command, size);
+	return wire.transmit(context, size, command);
+}
+
+static inline TSS2_RC wire_receive(TSS2_TCTI_CONTEXT *context, size_t *size, uint8_t *response,
+				   int32_t timeout)
+{
+	TSS2_RC rc = wire.receive(context, size, response, timeout);
+
+	if (rc == TSS2_RC_SUCCESS && response) {
+		wire_keep(response, *size);
+		if (++wire.answers == wire.cut)
+			swtpm_power_cut();
+	}
+	return rc;
+}
+
+/* Watches a connection; the power fails after answer `cut`. */
+static inline void wire_watch(struct tpm *tpm, unsigned cut)
+{
+	TSS2_TCTI_CONTEXT_COMMON_V1 *v1 = &tpm->tcti.common.v1;
+
+	wire.transmit = v1->transmit;
+	wire.receive = v1->receive;
+	wire.size = wire.answers = 0;
+	wire.cut = cut;
+	v1->transmit = wire_transmit;
+	v1->receive = wire_receive;
+}
+
+static inline bool wire_has(const void *bytes, size_t size)
+{
+	return memmem(wire.bytes, wire.size, bytes, size);
 }
 
 static inline void write_all(const char *path, const void *data, size_t size)
