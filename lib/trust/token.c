@@ -19,8 +19,11 @@ static void token_freep(struct token **token)
 }
 #define _token_ _cleanup_(token_freep)
 
-static int read_keyslots(struct json_object *value, struct token *token)
+/* ["0", "7"]: each at most once. */
+static int read_slots(struct json_object *value, uint32_t *ret_slots)
 {
+	uint32_t slots = 0;
+
 	if (!json_object_is_type(value, json_type_array))
 		return -EBADMSG;
 	for (size_t i = 0; i < json_object_array_length(value); i++) {
@@ -29,11 +32,22 @@ static int read_keyslots(struct json_object *value, struct token *token)
 
 		if (!json_object_is_type(item, json_type_string) ||
 		    jsonread_number(json_object_get_string(item), TOKEN_SLOTS - 1, &slot) < 0 ||
-		    token->slots & 1u << slot)
+		    slots & 1u << slot)
 			return -EBADMSG;
-		token->slots |= 1u << slot;
+		slots |= 1u << slot;
 	}
+	*ret_slots = slots;
 	return 0;
+}
+
+static int read_keyslots(struct json_object *value, struct token *token)
+{
+	return read_slots(value, &token->slots);
+}
+
+static int read_planned(struct json_object *value, struct token *token)
+{
+	return read_slots(value, &token->planned);
 }
 
 static int read_blob(struct json_object *value, struct token *token)
@@ -224,6 +238,7 @@ enum {
 	SYSTEMD = 1 << TOKEN_SYSTEMD_TPM2,
 	TUGBOOT = 1 << TOKEN_TUGBOOT_TPM2,
 	TPM2 = SYSTEMD | TUGBOOT,
+	ENROLLED = TUGBOOT | 1 << TOKEN_RECOVERY,
 };
 
 /* The bank comes before the values, which are of its size. */
@@ -234,6 +249,7 @@ static const struct field {
 	int (*read)(struct json_object *value, struct token *token);
 } fields[] = {
 	{"keyslots", ANY, true, read_keyslots},
+	{"slots-planned", ENROLLED, false, read_planned},
 	{"tpm2_pcrlock", SYSTEMD, false, read_pcrlock},
 	{"tpm2_salt", SYSTEMD, false, read_unsupported},
 	{"tpm2_srk", SYSTEMD, false, read_unsupported},

@@ -12,7 +12,9 @@
  *                  only explain refusals, and may be left out
  *                  "volume-role": "rootA"
  *                  "volume-key": BASE64 of the volume key wrapped (crypto.h) under HKDF(secret)
- * `tugboot-recovery`, `systemd-recovery`   key slots of a recovery key: keyslots.
+ *                  "slots-planned": ["N"] while it is enrolled: the key slot that is about to be
+ *                  added, or was, and is not in keyslots yet; left out when there is none
+ * `tugboot-recovery`, `systemd-recovery`   key slots of a recovery key: keyslots, slots-planned.
  *
  * In both TPM forms the key slot's passphrase is the base64 text of the unsealed bytes.
  */
@@ -55,6 +57,7 @@ struct token {
 	enum token_kind kind;
 	char type[40];
 	uint32_t slots;		  /* key slots, a bit each */
+	uint32_t planned;	  /* those of an enrolment under way, which slots has not yet */
 	struct tpm_sealed sealed; /* points into this token */
 	uint8_t blob[TPM_BLOB_MAX];
 	char pem[TOKEN_PEM_MAX];

@@ -66,12 +66,12 @@ static bool add_pcrs(struct json_object *object, const char *name, uint32_t pcrs
 	return true;
 }
 
-static bool add_keyslots(struct json_object *object, uint32_t slots)
+static bool add_slots(struct json_object *object, const char *name, uint32_t slots)
 {
 	struct json_object *array = json_object_new_array();
 	char text[4];
 
-	if (!add(object, "keyslots", array))
+	if (!add(object, name, array))
 		return false;
 	for (unsigned slot = 0; slot < TOKEN_SLOTS; slot++) {
 		(void)snprintf(text, sizeof(text), "%u", slot);
@@ -178,7 +178,9 @@ static bool add_volume(struct json_object *object, const struct token *token)
 
 static bool add_token(struct json_object *object, const struct token *token)
 {
-	return add_text(object, "type", token->type) && add_keyslots(object, token->slots) &&
+	return add_text(object, "type", token->type) &&
+	       add_slots(object, "keyslots", token->slots) &&
+	       (token->planned == 0 || add_slots(object, "slots-planned", token->planned)) &&
 	       (token->kind == TOKEN_RECOVERY || add_sealed(object, token)) &&
 	       (token->kind != TOKEN_TUGBOOT_TPM2 || add_volume(object, token));
 }
@@ -193,6 +195,8 @@ static bool is_writable(const struct token *token)
 		return false;
 	/* systemd has no alternatives; its primary has not the attribute. */
 	if (token->kind == TOKEN_SYSTEMD_TPM2 && (sealed->branches > 1 || sealed->noda))
+		return false;
+	if (token->kind == TOKEN_SYSTEMD_TPM2 && token->planned)
 		return false;
 	if (sealed->branches > TPM_BRANCHES_MAX)
 		return false;

@@ -343,6 +343,36 @@ static void our_own_token_says_again_all_that_was_written(void **state)
 	assert_string_equal(token.sealed.pubkey_pem, pubkey);
 }
 
+static void an_enrolment_under_way_names_the_slot_that_comes(void **state)
+{
+	const char *json = "{\"type\":\"tugboot-recovery\",\"keyslots\":[],"
+			   "\"slots-planned\":[\"5\"]}";
+	struct token *own = given_tugboot();
+	char *text;
+
+	(void)state;
+	expect_same_again(json);
+	assert_int_equal(token.slots, 0);
+	assert_int_equal(token.planned, 1u << 5);
+	own->slots = 0;
+	own->planned = 1u << 31 | 1;
+	assert_int_equal(token_format(own, &text), 0);
+	expect_same_again(text);
+	assert_int_equal(token.planned, 1u << 31 | 1);
+	free(text);
+	own->planned = 0;
+	assert_int_equal(token_format(own, &text), 0);
+	assert_null(strstr(text, "planned"));
+	free(text);
+	expect_refused("{\"type\":\"tugboot-recovery\",\"keyslots\":[],\"slots-planned\":[5]}",
+		       -EBADMSG, "slots-planned");
+	expect_refused("{\"type\":\"tugboot-recovery\",\"keyslots\":[],\"slots-planned\":[\"32\"]}",
+		       -EBADMSG, "slots-planned");
+	/* Other programs' tokens have no plans. */
+	expect_parsed("{\"type\":\"clevis\",\"keyslots\":[],\"slots-planned\":[\"5\"]}");
+	assert_int_equal(token.planned, 0);
+}
+
 static void values_are_of_the_banks_size(void **state)
 {
 	struct token *own = given_tugboot();
@@ -891,6 +921,7 @@ int main(void)
 		cmocka_unit_test(banks_and_primary_keys_are_told_apart),
 		cmocka_unit_test(what_a_boot_does_not_open_is_known_by_its_slots),
 		cmocka_unit_test(our_own_token_says_again_all_that_was_written),
+		cmocka_unit_test(an_enrolment_under_way_names_the_slot_that_comes),
 		cmocka_unit_test(values_are_of_the_banks_size),
 		cmocka_unit_test(eight_branches_are_as_many_as_there_may_be),
 		cmocka_unit_test(a_token_of_ours_has_some_policy),
