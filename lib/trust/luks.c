@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * LUKS2 headers through libcryptsetup. The device is hostile; the library's copies of keys are its
- * own and wiped by it. What it says goes to the log as detail.
+ * LUKS2 headers. One that is whole and is only asked what it says is read here: libcryptsetup costs ten
+ * times as much, most of it for being loaded. All else is libcryptsetup's: damaged headers, writing,
+ * and keys, of which its copies are its own and wiped by it. What it says goes to the log as
+ * detail. The device is hostile; where both have read a header they must have read the same.
  */
 #include "luks.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <json-c/json_object.h>
 #include <libcryptsetup.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +19,7 @@
 #include "fd.h"
 #include "library.h"
 #include "log.h"
+#include "luks2.h"
 #include "luksjson.h"
 #include "verity.h"
 
@@ -67,7 +71,10 @@ static struct library libcryptsetup = {
 };
 
 struct luks {
-	struct crypt_device *cd;
+	char *device;
+	struct crypt_device *cd;  /* NULL until libcryptsetup is needed */
+	struct json_object *tree; /* what was read without it; NULL when it was not to be read */
+	struct luks2_header header;
 };
 
 static unsigned derivations;
@@ -115,57 +122,208 @@ static int error(int r)
 	}
 }
 
-/* ---- is there a header at all? ---- */
+/* ---- reading it ourselves ---- */
 
-#define MAGIC_SIZE 6
-
-/* The first header's version, big endian; 0 when there is none. A second header counts as one of
- * version 2: the first may have been damaged. (LUKS2 On-Disk Format 1.1, 2.1 and 2.2.) */
-static int find_header(const char *device, unsigned *ret_version)
+/* The second copy, which is written after the first: the same state, when nothing was cut. */
+static bool second_agrees(int fd, const struct luks2_header *first)
 {
-	static const uint32_t second[] = {0x4000,  0x8000,   0x10000,  0x20000, 0x40000,
-					  0x80000, 0x100000, 0x200000, 0x400000};
-	_close_ int fd = open(device, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	uint8_t start[MAGIC_SIZE + 2];
+	uint8_t start[LUKS2_HEADER];
+	struct luks2_header second;
 
-	if (fd < 0)
-		return -errno;
-	*ret_version = 0;
-	if (pread(fd, start, sizeof(start), 0) == sizeof(start) &&
-	    memcmp(start, "LUKS\xba\xbe", MAGIC_SIZE) == 0) {
-		*ret_version = (unsigned)start[6] << 8 | start[7];
-		return 0;
+	return pread(fd, start, sizeof(start), (off_t)first->size) == sizeof(start) &&
+	       luks2_parse(start, sizeof(start), true, first->size, &second) == 0 &&
+	       second.size == first->size && second.sequence == first->sequence;
+}
+
+static int check(uint8_t *data, const struct luks2_header *header)
+{
+	uint8_t digest[32];
+	int r;
+
+	memset(data + LUKS2_CHECKSUM, 0, LUKS2_CHECKSUM_SIZE);
+	r = crypto_digest("sha256", &(struct crypto_part){data, header->size}, 1, digest,
+			  sizeof(digest));
+	if (r < 0)
+		return r;
+	return memcmp(digest, header->checksum, sizeof(digest)) == 0 ? 0 : -EBADMSG;
+}
+
+/* -EMEDIUMTYPE: no LUKS2 header at the start; -EBADMSG: one that libcryptsetup has to look at. */
+static int read_header(int fd, struct luks *luks)
+{
+	uint8_t start[LUKS2_HEADER];
+	_free_ uint8_t *data = NULL;
+	const char *json;
+	size_t room;
+	ssize_t n;
+	int r;
+
+	n = pread(fd, start, sizeof(start), 0);
+	if (n < 0)
+		return -EIO;
+	r = luks2_parse(start, (size_t)n, false, 0, &luks->header);
+	if (r < 0)
+		return r;
+	if (!second_agrees(fd, &luks->header))
+		return -EBADMSG;
+	data = malloc(luks->header.size);
+	if (!data)
+		return -ENOMEM;
+	if (pread(fd, data, luks->header.size, 0) != (ssize_t)luks->header.size)
+		return -EBADMSG;
+	r = check(data, &luks->header);
+	if (r < 0)
+		return r;
+	json = (const char *)data + LUKS2_JSON;
+	room = luks->header.size - LUKS2_JSON;
+	if (!memchr(json, '\0', room))
+		return -EBADMSG;
+	return luksjson_open(json, strlen(json), &luks->tree);
+}
+
+/* Is there a second header, where there is no first one of version 2? (On-Disk Format, 2.1) */
+static bool second_alone(int fd)
+{
+	uint8_t start[LUKS2_HEADER];
+	struct luks2_header header;
+
+	for (uint64_t at = LUKS2_MIN; at <= LUKS2_MAX; at *= 2)
+		if (pread(fd, start, sizeof(start), (off_t)at) == sizeof(start) &&
+		    luks2_parse(start, sizeof(start), true, at, &header) == 0)
+			return true;
+	return false;
+}
+
+/* ---- and by libcryptsetup ---- */
+
+static int describe(json_object *tree, const char *uuid, const char *label,
+		    struct luks_info *ret_info)
+{
+	const char *wrong = "uuid or label";
+	struct luks_info info;
+	int r;
+
+	r = luksjson_info(tree, &info, &wrong);
+	if (r == 0 && (strlen(uuid) >= sizeof(info.uuid) || strlen(label) >= sizeof(info.label)))
+		r = -EBADMSG;
+	if (r < 0) {
+		log_detail("luks", "damaged=%s", log_quote(wrong));
+		return r;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(second); i++)
-		if (pread(fd, start, sizeof(start), second[i]) == sizeof(start) &&
-		    memcmp(start, "SKUL\xba\xbe", MAGIC_SIZE) == 0)
-			*ret_version = 2;
+	strcpy(info.uuid, uuid);
+	strcpy(info.label, label);
+	*ret_info = info;
+	return 0;
+}
+
+static int describe_by_library(struct luks *luks, struct luks_info *ret_info)
+{
+	_luksjson_ json_object *tree = NULL;
+	const char *json, *uuid, *label;
+	int r;
+
+	r = sym_crypt_dump_json(luks->cd, &json, 0);
+	if (r < 0)
+		return error(r);
+	uuid = sym_crypt_get_uuid(luks->cd);
+	label = sym_crypt_get_label(luks->cd);
+	r = luksjson_open(json, strlen(json), &tree);
+	return r < 0 ? r : describe(tree, uuid ? uuid : "", label ? label : "", ret_info);
+}
+
+static bool slots_equal(const struct luks_slot *a, const struct luks_slot *b)
+{
+	return a->used == b->used && a->bound == b->bound && a->argon2 == b->argon2 &&
+	       a->iterations == b->iterations && a->memory_kib == b->memory_kib &&
+	       streq(a->hash, b->hash) && streq(a->area_cipher, b->area_cipher) &&
+	       a->area_key_bits == b->area_key_bits;
+}
+
+static bool infos_equal(const struct luks_info *a, const struct luks_info *b)
+{
+	for (size_t i = 0; i < LUKS_SLOTS; i++)
+		if (!slots_equal(&a->slot[i], &b->slot[i]))
+			return false;
+	return streq(a->uuid, b->uuid) && streq(a->label, b->label) &&
+	       streq(a->cipher, b->cipher) && a->key_size == b->key_size &&
+	       a->segments == b->segments && a->data_offset == b->data_offset &&
+	       a->sector_size == b->sector_size && a->integrity == b->integrity &&
+	       a->reencrypting == b->reencrypting && a->allow_discards == b->allow_discards &&
+	       a->tokens == b->tokens;
+}
+
+/* Who was told what the header says must not get something else now: another one written meanwhile, or
+ * one that is read in two ways. */
+static int compare(struct luks *luks)
+{
+	struct luks_info ours, theirs;
+	int r;
+
+	r = describe(luks->tree, luks->header.uuid, luks->header.label, &ours);
+	/* Refused by us for what libcryptsetup may take: nobody was told anything. */
+	if (r < 0)
+		return 0;
+	r = describe_by_library(luks, &theirs);
+	if (r < 0)
+		return r;
+	return infos_equal(&ours, &theirs) ? 0 : -EBADMSG;
+}
+
+/* What is done with a header but reading it whole begins here. */
+static int need_library(struct luks *luks)
+{
+	struct crypt_device *cd = NULL;
+	int r;
+
+	if (luks->cd)
+		return 0;
+	r = load();
+	if (r < 0)
+		return r;
+	r = sym_crypt_init(&cd, luks->device);
+	if (r < 0)
+		return r;
+	r = sym_crypt_load(cd, CRYPT_LUKS2, NULL);
+	if (r < 0) {
+		sym_crypt_free(cd);
+		return r == -EINVAL ? -EBADMSG : error(r);
+	}
+	luks->cd = cd;
+	if (!luks->tree)
+		return 0;
+	r = compare(luks);
+	if (r < 0) {
+		sym_crypt_free(luks->cd);
+		luks->cd = NULL;
+		return r;
+	}
+	/* From now on it is written to, and only libcryptsetup knows what is there. */
+	luksjson_close(luks->tree);
+	luks->tree = NULL;
 	return 0;
 }
 
 int luks_open(const char *device, struct luks **ret_luks)
 {
+	_close_ int fd = open(device, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	_luks_ struct luks *luks = NULL;
-	unsigned version = 0;
 	int r;
 
-	r = find_header(device, &version);
-	if (r < 0)
-		return r;
-	if (version != 2)
-		return -EMEDIUMTYPE;
-	r = load();
-	if (r < 0)
-		return r;
+	if (fd < 0)
+		return -errno;
 	luks = calloc(1, sizeof(*luks));
 	if (!luks)
 		return -ENOMEM;
-	r = sym_crypt_init(&luks->cd, device);
+	luks->device = strdup(device);
+	if (!luks->device)
+		return -ENOMEM;
+	r = read_header(fd, luks);
+	if (r == -EMEDIUMTYPE && !second_alone(fd))
+		return -EMEDIUMTYPE;
+	if (r == -EMEDIUMTYPE || r == -EBADMSG)
+		r = need_library(luks);
 	if (r < 0)
 		return r;
-	r = sym_crypt_load(luks->cd, CRYPT_LUKS2, NULL);
-	if (r < 0)
-		return r == -EINVAL ? -EBADMSG : error(r);
 	*ret_luks = take_ptr(luks);
 	return 0;
 }
@@ -176,6 +334,8 @@ void luks_close(struct luks *luks)
 		return;
 	if (luks->cd)
 		sym_crypt_free(luks->cd);
+	luksjson_close(luks->tree);
+	free(luks->device);
 	free(luks);
 }
 
@@ -183,29 +343,9 @@ void luks_close(struct luks *luks)
 
 int luks_info(struct luks *luks, struct luks_info *ret_info)
 {
-	const char *json, *uuid, *label, *wrong = "length";
-	struct luks_info info;
-	int r;
-
-	r = sym_crypt_dump_json(luks->cd, &json, 0);
-	if (r < 0)
-		return error(r);
-	uuid = sym_crypt_get_uuid(luks->cd);
-	label = sym_crypt_get_label(luks->cd);
-	r = luksjson_parse(json, strlen(json), &info, &wrong);
-	if (r == 0 && (!uuid || strlen(uuid) >= sizeof(info.uuid) ||
-		       (label && strlen(label) >= sizeof(info.label)))) {
-		r = -EBADMSG;
-		wrong = "uuid or label";
-	}
-	if (r < 0) {
-		log_detail("luks", "damaged=%s", log_quote(wrong));
-		return r;
-	}
-	strcpy(info.uuid, uuid);
-	strcpy(info.label, label ? label : "");
-	*ret_info = info;
-	return 0;
+	if (luks->cd)
+		return describe_by_library(luks, ret_info);
+	return describe(luks->tree, luks->header.uuid, luks->header.label, ret_info);
 }
 
 void luks_header(const struct luks_info *info, struct volume_header *ret_header)
@@ -237,6 +377,8 @@ int luks_token(struct luks *luks, int token, const char **ret_json)
 
 	if (token < 0 || token >= LUKS_TOKENS)
 		return -ENOENT;
+	if (!luks->cd)
+		return luksjson_token(luks->tree, token, ret_json);
 	r = sym_crypt_token_json_get(luks->cd, token, &json);
 	if (r < 0)
 		return r == -EINVAL ? -ENOENT : error(r);
@@ -250,6 +392,9 @@ int luks_token_set(struct luks *luks, int token, const char *json, int *ret_toke
 
 	if (token >= LUKS_TOKENS)
 		return -EINVAL;
+	r = need_library(luks);
+	if (r < 0)
+		return r;
 	r = sym_crypt_token_json_set(luks->cd, token < 0 ? CRYPT_ANY_TOKEN : token, json);
 	if (r < 0)
 		return error(r);
@@ -262,7 +407,9 @@ int luks_token_remove(struct luks *luks, int token)
 	const char *json;
 	int r;
 
-	r = luks_token(luks, token, &json);
+	r = need_library(luks);
+	if (r == 0)
+		r = luks_token(luks, token, &json);
 	if (r < 0)
 		return r;
 	r = sym_crypt_token_json_set(luks->cd, token, NULL);
@@ -296,10 +443,14 @@ static int try_slot(struct luks *luks, int slot, const struct secret *passphrase
 int luks_volume_key(struct luks *luks, int slot, const struct secret *passphrase,
 		    struct secret *ret_key)
 {
-	int size = sym_crypt_get_volume_key_size(luks->cd);
 	_secret_ struct secret key = {0};
+	int size;
 	int r;
 
+	r = need_library(luks);
+	if (r < 0)
+		return r;
+	size = sym_crypt_get_volume_key_size(luks->cd);
 	if (slot >= LUKS_SLOTS || (slot >= 0 && !opens_volume(luks, slot)))
 		return -ENOENT;
 	if (size <= 0)
@@ -325,6 +476,9 @@ int luks_verify_key(struct luks *luks, const struct secret *key)
 {
 	int r;
 
+	r = need_library(luks);
+	if (r < 0)
+		return r;
 	derivations++;
 	r = sym_crypt_volume_key_verify(luks->cd, (const char *)key->data, key->size);
 	/* -EINVAL: of another length. */
@@ -340,11 +494,15 @@ int luks_slot_add(struct luks *luks, const struct secret *volume_key,
 		.iterations = 1000,
 		.flags = CRYPT_PBKDF_NO_BENCHMARK,
 	};
-	const struct crypt_pbkdf_type *kdf =
-		random_passphrase ? &quick : sym_crypt_get_pbkdf_type_params(CRYPT_KDF_ARGON2ID);
+	const struct crypt_pbkdf_type *kdf = &quick;
 	int slot = 0;
 	int r;
 
+	r = need_library(luks);
+	if (r < 0)
+		return r;
+	if (!random_passphrase)
+		kdf = sym_crypt_get_pbkdf_type_params(CRYPT_KDF_ARGON2ID);
 	while (slot < LUKS_SLOTS && sym_crypt_keyslot_status(luks->cd, slot) != CRYPT_SLOT_INACTIVE)
 		slot++;
 	if (slot == LUKS_SLOTS)
@@ -367,6 +525,9 @@ int luks_slot_remove(struct luks *luks, int slot)
 {
 	int r;
 
+	r = need_library(luks);
+	if (r < 0)
+		return r;
 	if (slot < 0 || slot >= LUKS_SLOTS ||
 	    sym_crypt_keyslot_status(luks->cd, slot) <= CRYPT_SLOT_INACTIVE)
 		return -ENOENT;

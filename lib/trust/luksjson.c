@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* LUKS2 metadata from its JSON. The tree of json-c lives for one call. */
+/* LUKS2 metadata from its JSON. The tree of json-c is the caller's. */
 #include "luksjson.h"
 
 #include <errno.h>
 #include <json-c/json.h>
 #include <limits.h>
+#include <stdio.h>
 
 #define SECTOR 512u
 #define SEGMENTS_MAX 32u
 /* Objects in each other: metadata has five levels, tokens may have more. */
 #define DEPTH_MAX 16
-
-static void tree_put(json_object **tree)
-{
-	(void)json_object_put(*tree);
-}
 
 static void tokener_free(json_tokener **tokener)
 {
@@ -310,17 +306,10 @@ static const char *read_tokens(json_object *root, struct luks_info *info)
 	return NULL;
 }
 
-int luksjson_parse(const char *json, size_t size, struct luks_info *ret_info, const char **ret_what)
+int luksjson_open(const char *json, size_t size, struct json_object **ret_tree)
 {
-	static const char *(*const readers[])(json_object * root, struct luks_info * info) = {
-		read_config, /* first: whether the segments are those of a reencryption */
-		read_segments,
-		read_slots,
-		read_tokens,
-	};
 	_cleanup_(tokener_free) json_tokener *tokener = NULL;
-	_cleanup_(tree_put) json_object *root = NULL;
-	struct luks_info info = {0};
+	json_object *tree;
 
 	if (size > INT_MAX)
 		return -EBADMSG;
@@ -328,13 +317,32 @@ int luksjson_parse(const char *json, size_t size, struct luks_info *ret_info, co
 	if (!tokener)
 		return -ENOMEM;
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-	root = json_tokener_parse_ex(tokener, json, (int)size);
-	if (!root || !json_object_is_type(root, json_type_object)) {
-		*ret_what = "JSON";
+	tree = json_tokener_parse_ex(tokener, json, (int)size);
+	if (!json_object_is_type(tree, json_type_object)) {
+		luksjson_close(tree);
 		return -EBADMSG;
 	}
+	*ret_tree = tree;
+	return 0;
+}
+
+void luksjson_close(struct json_object *tree)
+{
+	(void)json_object_put(tree);
+}
+
+int luksjson_info(struct json_object *tree, struct luks_info *ret_info, const char **ret_what)
+{
+	static const char *(*const readers[])(json_object * root, struct luks_info * info) = {
+		read_config, /* first: whether the segments are those of a reencryption */
+		read_segments,
+		read_slots,
+		read_tokens,
+	};
+	struct luks_info info = {0};
+
 	for (size_t i = 0; i < ARRAY_SIZE(readers); i++) {
-		const char *wrong = readers[i](root, &info);
+		const char *wrong = readers[i](tree, &info);
 
 		if (wrong) {
 			*ret_what = wrong;
@@ -343,4 +351,18 @@ int luksjson_parse(const char *json, size_t size, struct luks_info *ret_info, co
 	}
 	*ret_info = info;
 	return 0;
+}
+
+int luksjson_token(struct json_object *tree, int token, const char **ret_json)
+{
+	json_object *tokens = get(tree, "tokens", json_type_object), *one;
+	char name[16];
+
+	(void)snprintf(name, sizeof(name), "%d", token);
+	one = tokens ? get(tokens, name, json_type_object) : NULL;
+	if (!one)
+		return -ENOENT;
+	*ret_json = json_object_to_json_string_ext(one, JSON_C_TO_STRING_PLAIN |
+								JSON_C_TO_STRING_NOSLASHESCAPE);
+	return *ret_json ? 0 : -ENOMEM;
 }

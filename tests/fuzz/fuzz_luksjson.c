@@ -13,15 +13,25 @@ static void must_end(const char *text, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size)
 {
-	const char *what = NULL;
+	_luksjson_ struct json_object *tree = NULL;
+	const char *what = NULL, *json;
 	struct luks_info info;
 	bool any = false;
 	int r;
 
-	r = luksjson_parse((const char *)input, input_size, &info, &what);
+	r = luksjson_open((const char *)input, input_size, &tree);
+	if (r < 0) {
+		MUST(r == -EBADMSG);
+		return 0;
+	}
+	r = luksjson_info(tree, &info, &what);
 	if (r < 0) {
 		MUST(r == -EBADMSG && what);
 		return 0;
+	}
+	for (int i = 0; i < LUKS_TOKENS; i++) {
+		r = luksjson_token(tree, i, &json);
+		MUST(info.tokens & (1u << i) ? r == 0 && json[0] == '{' : r == -ENOENT);
 	}
 	must_end(info.cipher, sizeof(info.cipher));
 	for (size_t i = 0; i < LUKS_SLOTS; i++) {

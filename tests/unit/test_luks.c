@@ -138,6 +138,66 @@ static void what_is_not_luks2_costs_no_library(void **state)
 	assert_false(is_loaded("libcryptsetup"));
 }
 
+/* Of a type that libcryptsetup would load a library for. */
+static const char token[] = "{\"type\":\"systemd-tpm2\",\"keyslots\":[\"0\"],"
+			    "\"tpm2-blob\":\"A/A=\",\"tpm2-pcrs\":[7],\"tpm2-pcr-bank\":"
+			    "\"sha256\",\"tpm2-policy-hash\":\"00\"}";
+
+/* Before any that needs libcryptsetup. */
+static void a_whole_header_is_read_without_libcryptsetup_and_as_it_does(void **state)
+{
+	_luks_ struct luks *ours = NULL, *theirs = NULL;
+	struct luks_info info, again;
+	_free_ char *copy = NULL;
+	const char *json;
+
+	(void)state;
+	format("--label tug-data " QUICK);
+	assert_int_equal(shell("printf '%s' >token; cryptsetup config image --label tug-data;"
+			       " cryptsetup token import --json-file token --token-id 5 image",
+			       token),
+			 0);
+	ours = open_image();
+	assert_int_equal(luks_info(ours, &info), 0);
+	assert_int_equal(luks_token(ours, 5, &json), 0);
+	copy = strdup(json);
+	assert_int_equal(luks_token(ours, 4, &json), -ENOENT);
+	assert_false(is_loaded("libcryptsetup"));
+
+	/* The second copy stays as it is, so libcryptsetup has to look. */
+	assert_int_equal(shell("printf x | dd of=image bs=1 seek=4200 conv=notrunc"), 0);
+	theirs = open_image();
+	assert_true(is_loaded("libcryptsetup"));
+	assert_int_equal(luks_info(theirs, &again), 0);
+	assert_string_equal(info.uuid, again.uuid);
+	assert_string_equal(info.label, again.label);
+	assert_string_equal(info.label, "tug-data");
+	assert_string_equal(info.cipher, again.cipher);
+	assert_int_equal(info.key_size, again.key_size);
+	assert_int_equal(info.data_offset, again.data_offset);
+	assert_int_equal(info.sector_size, again.sector_size);
+	assert_int_equal(info.tokens, again.tokens);
+	assert_int_equal(luks_token(theirs, 5, &json), 0);
+	assert_string_equal(copy, json);
+	assert_string_equal(copy, token);
+}
+
+static void a_header_that_changes_after_it_was_read_opens_nothing(void **state)
+{
+	_luks_ struct luks *luks = NULL;
+	struct secret key = {0};
+	struct luks_info info;
+
+	(void)state;
+	format(QUICK);
+	luks = open_image();
+	assert_int_equal(luks_info(luks, &info), 0);
+	format("--cipher aes-cbc-essiv:sha256 --key-size 256 " QUICK);
+	assert_int_equal(luks_volume_key(luks, -1, &first, &key), -EBADMSG);
+	assert_int_equal(luks_volume_key(luks, -1, &first, &key), -EBADMSG);
+	assert_null(key.data);
+}
+
 static void a_header_with_one_damaged_copy_opens_and_with_two_does_not(void **state)
 {
 	static const char zap[] = "printf x | dd of=image bs=1 seek=%d conv=notrunc";
@@ -153,11 +213,11 @@ static void a_header_with_one_damaged_copy_opens_and_with_two_does_not(void **st
 			assert_int_equal(shell(zap, at[i]), 0);
 			if (both)
 				assert_int_equal(shell(zap, 0x4000 + at[i]), 0);
-			if (both || at[i] == 6) {
+			if (both) {
 				int r = luks_open(image, &luks);
 
 				/* Another version is LUKS1's or one that nobody knows yet. */
-				assert_true(r == -EBADMSG || r == -EMEDIUMTYPE);
+				assert_int_equal(r, i < 2 ? -EMEDIUMTYPE : -EBADMSG);
 				continue;
 			}
 			luks_close(open_image());
@@ -166,19 +226,28 @@ static void a_header_with_one_damaged_copy_opens_and_with_two_does_not(void **st
 	}
 }
 
-static void a_header_cut_anywhere_is_refused(void **state)
+/* Up to where the first header ends, and the second one's binary part. */
+static void a_header_cut_short_opens_nothing(void **state)
 {
-	static const int sizes[] = {8, 512, 4095, 4096, 5000, 16384, 16392, 20480, 32768};
+	static const int sizes[] = {8, 511, 512, 4095, 4096, 5000, 16384, 16392, 20480, 32768};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		struct luks *luks;
+		_luks_ struct luks *luks = NULL;
+		struct secret key = {0};
 		int r;
 
 		format(QUICK);
 		assert_int_equal(shell("truncate -s %d image", sizes[i]), 0);
 		r = luks_open(image, &luks);
+		if (sizes[i] < 512) {
+			assert_int_equal(r, -EMEDIUMTYPE);
+			continue;
+		}
+		if (r == 0)
+			r = luks_volume_key(luks, -1, &first, &key);
 		assert_true(r == -EBADMSG || r == -EIO);
+		assert_null(key.data);
 	}
 }
 
@@ -465,10 +534,6 @@ static void a_full_header_has_no_room(void **state)
 
 static void tokens_are_as_cryptsetup_exports_them(void **state)
 {
-	/* A type that libcryptsetup would load a library for. */
-	static const char token[] = "{\"type\":\"systemd-tpm2\",\"keyslots\":[\"0\"],"
-				    "\"tpm2-blob\":\"AAAA\",\"tpm2-pcrs\":[7],\"tpm2-pcr-bank\":"
-				    "\"sha256\",\"tpm2-policy-hash\":\"00\"}";
 	static const char replaced[] = "{\"type\":\"tugboot-tpm2\",\"keyslots\":[]}";
 	_luks_ struct luks *luks = NULL, *again = NULL;
 	const char *json = NULL;
@@ -496,7 +561,7 @@ static void tokens_are_as_cryptsetup_exports_them(void **state)
 	exported = output("cryptsetup token export --token-id 0 image");
 	exported[strcspn(exported, "\n")] = '\0';
 	assert_string_equal(json, exported);
-	assert_non_null(strstr(json, "\"tpm2-blob\":\"AAAA\""));
+	assert_non_null(strstr(json, "\"tpm2-blob\":\"A/A=\""));
 
 	assert_int_equal(luks_token_remove(luks, 0), 0);
 	assert_int_equal(luks_token_remove(luks, 0), -ENOENT);
@@ -548,6 +613,16 @@ static const char whole[] =
 	"\"digests\":{\"0\":{\"keyslots\":[\"0\"],\"segments\":[\"0\"]}},"
 	"\"config\":{\"json_size\":\"12288\",\"keyslots_size\":\"16744448\"}}";
 
+static int parse(const char *json, size_t size, struct luks_info *info, const char **what)
+{
+	_luksjson_ struct json_object *tree = NULL;
+	int r;
+
+	*what = "JSON";
+	r = luksjson_open(json, size, &tree);
+	return r < 0 ? r : luksjson_info(tree, info, what);
+}
+
 /* Parses it with the first `from` replaced. */
 static int parse_with(const char *from, const char *to, struct luks_info *info, const char **what)
 {
@@ -558,8 +633,7 @@ static int parse_with(const char *from, const char *to, struct luks_info *info, 
 	assert_non_null(at);
 	n = snprintf(json, sizeof(json), "%.*s%s%s", (int)(at - whole), whole, to,
 		     at + strlen(from));
-	*what = NULL;
-	return luksjson_parse(exact(json, (size_t)n), (size_t)n, info, what);
+	return parse(exact(json, (size_t)n), (size_t)n, info, what);
 }
 
 static void what_is_missing_or_odd_in_the_json_is_named(void **state)
@@ -618,7 +692,7 @@ static void what_is_missing_or_odd_in_the_json_is_named(void **state)
 		assert_string_equal(what, cases[i].what);
 	}
 	for (size_t cut = 0; cut < strlen(whole); cut++)
-		assert_int_equal(luksjson_parse(exact(whole, cut), cut, &info, &what), -EBADMSG);
+		assert_int_equal(parse(exact(whole, cut), cut, &info, &what), -EBADMSG);
 	assert_int_equal(parse_with("\"keyslots_size\":\"16744448\"",
 				    "\"flags\":[\"allow-discards\"],\"requirements\":"
 				    "{\"mandatory\":[\"online-reencrypt-v3\"]}",
@@ -666,8 +740,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_not_luks2_costs_no_library),
+		cmocka_unit_test(a_whole_header_is_read_without_libcryptsetup_and_as_it_does),
+		cmocka_unit_test(a_header_that_changes_after_it_was_read_opens_nothing),
 		cmocka_unit_test(a_header_with_one_damaged_copy_opens_and_with_two_does_not),
-		cmocka_unit_test(a_header_cut_anywhere_is_refused),
+		cmocka_unit_test(a_header_cut_short_opens_nothing),
 		cmocka_unit_test(a_header_is_described_as_cryptsetup_describes_it),
 		cmocka_unit_test(discards_sectors_and_ciphers_are_seen),
 		cmocka_unit_test(a_slot_that_is_not_of_the_volume_is_seen_and_not_tried),
