@@ -11,10 +11,21 @@
 
 #define RAUC_HANDLER "tugboot-rauc"
 
+/* Options that only some verbs take. */
 enum {
 	TAKES_JSON = 1 << 0,
 	TAKES_FORCE = 1 << 1,
+	TAKES_TPM = 1 << 2,    /* --tpm */
+	TAKES_KEY = 1 << 3,    /* --key-file: those that need the volumes' keys */
+	TAKES_POLICY = 1 << 4, /* those of a new policy */
+	TAKES_LOG = 1 << 5,    /* --event-log, --current */
+	TAKES_PIN = 1 << 6,    /* --pin, --pin-file */
+	TAKES_RESEAL = 1 << 7,
+	TAKES_RECOVERY = 1 << 8,
+	TAKES_SYSTEMD = 1 << 9,
 };
+
+#define VOLUMES_ANY 99
 
 static const struct verb {
 	const char *group, *name; /* name NULL: the group is the verb */
@@ -48,7 +59,117 @@ static const struct verb {
 	{"rauc", "set-state", "A|B good|bad", "as 'slot good' or 'slot bad'", 2, 2, 0,
 	 cmd_rauc_set_state},
 	{"rauc", "set-primary", "A|B", "as 'slot try'", 1, 1, 0, cmd_rauc_set_primary},
+	{"enroll", "add", "[VOLUME...]", "let the TPM open the encrypted volumes", 0, VOLUMES_ANY,
+	 TAKES_TPM | TAKES_KEY | TAKES_POLICY | TAKES_LOG | TAKES_PIN | TAKES_SYSTEMD,
+	 cmd_enroll_add},
+	{"enroll", "list", "[VOLUME...]", "what opens the encrypted volumes", 0, VOLUMES_ANY,
+	 TAKES_JSON, cmd_enroll_list},
+	{"enroll", "remove", "TOKEN|tpm2|recovery [VOLUME...]", "remove a way to open them", 1,
+	 VOLUMES_ANY, TAKES_FORCE, cmd_enroll_remove},
+	{"reseal", NULL, "[VOLUME...]", "enrol again for the PCRs of this boot, or of the next", 0,
+	 VOLUMES_ANY, TAKES_TPM | TAKES_KEY | TAKES_LOG | TAKES_PIN | TAKES_RESEAL, cmd_reseal},
+	{"recovery-key", NULL, "[VOLUME...]", "make a recovery key for the encrypted volumes", 0,
+	 VOLUMES_ANY, TAKES_KEY | TAKES_RECOVERY, cmd_recovery_key},
 };
+
+/* What getopt_long() is told, and where a value goes. */
+enum {
+	OPTION_TPM = 256,
+	OPTION_KEY_FILE,
+	OPTION_PIN,
+	OPTION_PIN_FILE,
+	OPTION_EVENT_LOG,
+	OPTION_CURRENT,
+	OPTION_PCRS,
+	OPTION_BANK,
+	OPTION_PRIMARY,
+	OPTION_PUBLIC_KEY,
+	OPTION_PUBLIC_KEY_PCRS,
+	OPTION_SYSTEMD,
+	OPTION_EFI,
+	OPTION_KEEP_CURRENT,
+	OPTION_PRINT,
+	OPTION_TO,
+};
+
+static const struct option known_options[] = {
+	{"boot", required_argument, NULL, 'b'},
+	{"json", no_argument, NULL, 'j'},
+	{"force", no_argument, NULL, 'f'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{"tpm", required_argument, NULL, OPTION_TPM},
+	{"key-file", required_argument, NULL, OPTION_KEY_FILE},
+	{"pin", no_argument, NULL, OPTION_PIN},
+	{"pin-file", required_argument, NULL, OPTION_PIN_FILE},
+	{"event-log", required_argument, NULL, OPTION_EVENT_LOG},
+	{"current", no_argument, NULL, OPTION_CURRENT},
+	{"pcrs", required_argument, NULL, OPTION_PCRS},
+	{"bank", required_argument, NULL, OPTION_BANK},
+	{"primary", required_argument, NULL, OPTION_PRIMARY},
+	{"public-key", required_argument, NULL, OPTION_PUBLIC_KEY},
+	{"public-key-pcrs", required_argument, NULL, OPTION_PUBLIC_KEY_PCRS},
+	{"systemd", no_argument, NULL, OPTION_SYSTEMD},
+	{"efi", required_argument, NULL, OPTION_EFI},
+	{"keep-current", no_argument, NULL, OPTION_KEEP_CURRENT},
+	{"print", no_argument, NULL, OPTION_PRINT},
+	{"to", required_argument, NULL, OPTION_TO},
+	{0},
+};
+
+static const struct {
+	int option;
+	unsigned takes;	   /* who takes it */
+	size_t text, flag; /* where it goes in struct options; 0: nowhere */
+} option_places[] = {
+#define TEXT(member) offsetof(struct options, member), 0
+#define FLAG(member) 0, offsetof(struct options, member)
+	{'j', TAKES_JSON, FLAG(json)},
+	{'f', TAKES_FORCE, FLAG(force)},
+	{OPTION_TPM, TAKES_TPM, TEXT(tpm)},
+	{OPTION_KEY_FILE, TAKES_KEY, TEXT(key_file)},
+	{OPTION_PIN, TAKES_PIN, FLAG(pin)},
+	{OPTION_PIN_FILE, TAKES_PIN, TEXT(pin_file)},
+	{OPTION_EVENT_LOG, TAKES_LOG, TEXT(event_log)},
+	{OPTION_CURRENT, TAKES_LOG, FLAG(current)},
+	{OPTION_PCRS, TAKES_POLICY, TEXT(pcrs)},
+	{OPTION_BANK, TAKES_POLICY, TEXT(bank)},
+	{OPTION_PRIMARY, TAKES_POLICY, TEXT(primary)},
+	{OPTION_PUBLIC_KEY, TAKES_POLICY, TEXT(public_key)},
+	{OPTION_PUBLIC_KEY_PCRS, TAKES_POLICY, TEXT(public_key_pcrs)},
+	{OPTION_SYSTEMD, TAKES_SYSTEMD, FLAG(systemd)},
+	{OPTION_EFI, TAKES_RESEAL, TEXT(efi)},
+	{OPTION_KEEP_CURRENT, TAKES_RESEAL, FLAG(keep_current)},
+	{OPTION_PRINT, TAKES_RECOVERY, FLAG(print)},
+	{OPTION_TO, TAKES_RECOVERY, TEXT(to)},
+#undef TEXT
+#undef FLAG
+};
+
+/* Stores an option that only some verbs take. */
+static void store_option(struct options *options, int option, const char *text)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(option_places); i++) {
+		char *base = (char *)options;
+
+		if (option_places[i].option != option)
+			continue;
+		if (option_places[i].text)
+			memcpy(base + option_places[i].text, &text, sizeof(text));
+		else
+			base[option_places[i].flag] = true;
+		options->given |= 1u << i;
+	}
+}
+
+static const char *option_name(int option)
+{
+	const struct option *o = known_options;
+
+	while (o->name && o->val != option)
+		o++;
+	return o->name;
+}
 
 static void complain_va(const char *fmt, va_list ap)
 {
@@ -93,8 +214,26 @@ static void print_help(void)
 	}
 	printf("\n"
 	       "  -b, --boot DIR           use the boot partition mounted on DIR\n"
-	       "  -j, --json               status: for programs\n"
-	       "  -f, --force              slot: do it even when it cannot be checked\n"
+	       "  -j, --json               status, enroll list: for programs\n"
+	       "  -f, --force              slot: do it even when it cannot be checked;\n"
+	       "                           enroll remove: even the last way in\n"
+	       "\n"
+	       "Of enroll, reseal and recovery-key (VOLUME: a device, a file, a role, ROLE=FILE):\n"
+	       "      --key-file FILE      a passphrase or recovery key of the volumes, '-' for\n"
+	       "                           standard input; else it is asked for\n"
+	       "      --tpm TCTI           another TPM than /dev/tpmrm0\n"
+	       "      --pcrs 7             the PCRs, as 0,7; none\n"
+	       "      --bank sha256        and their bank\n"
+	       "      --primary ecc|rsa    the key to seal under\n"
+	       "      --public-key FILE    who may sign policies of --public-key-pcrs 11\n"
+	       "      --pin                a PIN is needed, too; typed, or of --pin-file FILE\n"
+	       "      --systemd            add a token that systemd understands\n"
+	       "      --event-log FILE     another event log than this boot's\n"
+	       "      --current            take the PCRs as they are now\n"
+	       "      --efi FILE           reseal: also for a boot with this tugboot.efi\n"
+	       "      --keep-current       reseal: and for the boots that it opens for now\n"
+	       "      --print, --to FILE   recovery-key: show it, or put it in a new file\n"
+	       "\n"
 	       "  -h, --help               this text\n"
 	       "  -V, --version            the version\n"
 	       "\n"
@@ -168,20 +307,16 @@ static enum result run_verb(const struct options *options, char **argv)
 				      verb->args);
 	if (n > verb->max_args && (verb->max_args > 0 || verb->min_args == 0))
 		return complain_usage("'%s' is one argument too many", args[verb->max_args]);
-	if (options->json && !(verb->takes & TAKES_JSON))
-		return complain_usage("--json is for 'tugboot status'");
-	if (options->force && !(verb->takes & TAKES_FORCE))
-		return complain_usage("--force is for 'tugboot slot'");
+	for (size_t i = 0; i < ARRAY_SIZE(option_places); i++)
+		if (options->given & 1u << i && !(verb->takes & option_places[i].takes))
+			return complain_usage("--%s is not for 'tugboot %s%s%s'",
+					      option_name(option_places[i].option), verb->group,
+					      verb->name ? " " : "", verb->name ? verb->name : "");
 	return verb->run(options, args);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option known[] = {
-		{"boot", required_argument, NULL, 'b'}, {"json", no_argument, NULL, 'j'},
-		{"force", no_argument, NULL, 'f'},	{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},	{0},
-	};
 	struct options options = {0};
 	enum result result;
 	int c;
@@ -189,16 +324,10 @@ int main(int argc, char **argv)
 	argv = arguments_by_name(&argc, argv);
 	if (!argv)
 		return complain("no memory");
-	while ((c = getopt_long(argc, argv, "b:jfhV", known, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, "b:jfhV", known_options, NULL)) >= 0) {
 		switch (c) {
 		case 'b':
 			options.boot_dir = optarg;
-			break;
-		case 'j':
-			options.json = true;
-			break;
-		case 'f':
-			options.force = true;
 			break;
 		case 'h':
 			print_help();
@@ -206,9 +335,12 @@ int main(int argc, char **argv)
 		case 'V':
 			printf("tugboot %s\n", TUGBOOT_VERSION);
 			return fflush(stdout) == 0 ? RESULT_OK : RESULT_FAILED;
-		default: /* getopt has said what is wrong */
+		case '?': /* getopt has said what is wrong */
 			(void)fputs("Try 'tugboot --help'.\n", stderr);
 			return RESULT_USAGE;
+		default:
+			store_option(&options, c, optarg);
+			break;
 		}
 	}
 	result = run_verb(&options, argv + optind);

@@ -22,6 +22,18 @@ struct options {
 	const char *boot_dir; /* a mounted boot partition; NULL: find it */
 	bool json;
 	bool force;
+	/* Of enroll, reseal and recovery-key; NULL: not given. */
+	const char *tpm;      /* a TCTI */
+	const char *key_file; /* with a passphrase of the volumes */
+	const char *pin_file;
+	const char *event_log;
+	const char *pcrs, *bank, *primary;
+	const char *public_key, *public_key_pcrs;
+	const char *efi; /* a Tugboot that is to be started */
+	const char *to;	 /* where a recovery key goes */
+	bool current;	 /* take the PCRs as they are */
+	bool pin, systemd, keep_current, print;
+	unsigned given; /* for main.c: which of them were given */
 };
 
 /* A verb: args are what stands behind its name, terminated by NULL. */
@@ -43,6 +55,12 @@ enum result cmd_rauc_get_current(const struct options *options, char **args);
 enum result cmd_rauc_get_state(const struct options *options, char **args);
 enum result cmd_rauc_set_state(const struct options *options, char **args);
 enum result cmd_rauc_set_primary(const struct options *options, char **args);
+
+enum result cmd_enroll_add(const struct options *options, char **args);
+enum result cmd_enroll_list(const struct options *options, char **args);
+enum result cmd_enroll_remove(const struct options *options, char **args);
+enum result cmd_reseal(const struct options *options, char **args);
+enum result cmd_recovery_key(const struct options *options, char **args);
 
 /* One line on standard error, after `tugboot: `; returns RESULT_FAILED, complain_usage() _USAGE. */
 enum result complain(const char *fmt, ...) _printf_(1, 2);
