@@ -5,6 +5,7 @@
  */
 #include "crypto.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <openssl/core_names.h>
@@ -60,6 +61,8 @@ LIBRARY_FUNCTION(EVP_PKEY_get_bits);
 LIBRARY_FUNCTION(EVP_PKEY_get_bn_param);
 LIBRARY_FUNCTION(EVP_PKEY_is_a);
 LIBRARY_FUNCTION(OPENSSL_init_crypto);
+LIBRARY_FUNCTION(OSSL_LIB_CTX_get0_global_default);
+LIBRARY_FUNCTION(OSSL_LIB_CTX_new);
 LIBRARY_FUNCTION(PEM_read_bio_PUBKEY);
 LIBRARY_FUNCTION(PEM_read_bio_PrivateKey);
 LIBRARY_FUNCTION(i2d_PublicKey);
@@ -102,6 +105,8 @@ static const struct library_symbol symbols[] = {
 	LIBRARY_SYMBOL(EVP_PKEY_get_bn_param),
 	LIBRARY_SYMBOL(EVP_PKEY_is_a),
 	LIBRARY_SYMBOL(OPENSSL_init_crypto),
+	LIBRARY_SYMBOL(OSSL_LIB_CTX_get0_global_default),
+	LIBRARY_SYMBOL(OSSL_LIB_CTX_new),
 	LIBRARY_SYMBOL(PEM_read_bio_PUBKEY),
 	LIBRARY_SYMBOL(PEM_read_bio_PrivateKey),
 	LIBRARY_SYMBOL(i2d_PublicKey),
@@ -127,6 +132,26 @@ int crypto_load(void)
 		return -EIO;
 	ready = true;
 	return 0;
+}
+
+/*
+ * By libcrypto's own name, because it is called by others: the program exports it (Makefile), and an
+ * exported name of the program comes before that of a library. tss2's libraries make a new context for
+ * each digest and each MAC, and in each the provider lists its algorithms anew: four million
+ * instructions, a dozen times for one unseal. They get the process's own, which OSSL_LIB_CTX_free() leaves
+ * alone. All others get what they ask for: libcrypto itself, too, makes contexts through this name.
+ * Where the program does not export it, nothing changes.
+ */
+OSSL_LIB_CTX *OSSL_LIB_CTX_new(void)
+{
+	Dl_info caller;
+
+	if (crypto_load() < 0)
+		return NULL;
+	if (dladdr(__builtin_return_address(0), &caller) && caller.dli_fname &&
+	    strstr(caller.dli_fname, "/libtss2-"))
+		return sym_OSSL_LIB_CTX_get0_global_default();
+	return sym_OSSL_LIB_CTX_new();
 }
 
 static void md_ctx_freep(EVP_MD_CTX **ctx)

@@ -28,7 +28,7 @@ def mapper():
     source = TREE / "tests/boot/mapper.c"
     archives = [artifact(f"obj/image/{name}.a") for name in ("trust", "sys", "base")]
     flags = ["-std=gnu17", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-no-pie", "-s",
-             "-D_GNU_SOURCE", *(f"-I{TREE}/lib/{layer}" for layer in ("base", "sys", "trust"))]
+             "-Wl,--export-dynamic-symbol=OSSL_LIB_CTX_new", "-D_GNU_SOURCE", *(f"-I{TREE}/lib/{layer}" for layer in ("base", "sys", "trust"))]
     headers = sorted((TREE / "lib").glob("*/*.h"))
     key = b"".join(path.read_bytes() for path in [source, *headers, *archives])
 
