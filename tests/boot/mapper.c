@@ -4,6 +4,8 @@
  * with lib/trust/luks.c and lib/sys/dm.c, says what came of it, and powers off.
  *
  *   luks DEVICE              LUKS uuid= cipher= key_size= offset= sector_size=
+ *   read DEVICE              the same without a word
+ *   crypto                   loads libcrypto and lets it do a first digest
  *   unlock NAME DEVICE KEY OPTIONS   opens with a passphrase ("pass:TEXT") or a volume key in hexadecimal;
  *                            OPTIONS: letters r (read-only), d (discards), or -
  *   map NAME DEVICE KEY CIPHER OFFSET SECTOR_SIZE   by what is said here, not by the header
@@ -65,15 +67,35 @@ static void node_of(const char *name, char path[static 192])
 	(void)snprintf(path, 192, "%s%s", *name == '/' ? "" : "/dev/mapper/", name);
 }
 
-static int do_luks(char **word)
+static int read_info(const char *device, struct luks_info *ret_info)
 {
 	_luks_ struct luks *luks = NULL;
+	int r;
+
+	r = luks_open(device, &luks);
+	return r < 0 ? r : luks_info(luks, ret_info);
+}
+
+static int do_read(char **word)
+{
+	struct luks_info info;
+
+	return read_info(word[1], &info);
+}
+
+static int do_crypto(_unused_ char **word)
+{
+	uint8_t digest[32];
+
+	return crypto_digest("sha256", NULL, 0, digest, sizeof(digest));
+}
+
+static int do_luks(char **word)
+{
 	struct luks_info info = {0};
 	int r;
 
-	r = luks_open(word[1], &luks);
-	if (r == 0)
-		r = luks_info(luks, &info);
+	r = read_info(word[1], &info);
 	if (r == 0)
 		say("LUKS uuid=%s cipher=%s key_size=%u offset=%llu sector_size=%u", info.uuid,
 		    info.cipher, info.key_size, (unsigned long long)info.data_offset,
@@ -285,10 +307,11 @@ static const struct {
 	size_t words;
 	int (*run)(char **word);
 } commands[] = {
-	{"luks", 2, do_luks},	  {"unlock", 5, do_unlock}, {"map", 7, do_map},
-	{"verity", 6, do_verity}, {"remove", 2, do_remove}, {"hold", 2, do_hold},
-	{"sum", 3, do_sum},	  {"write", 3, do_write},   {"table", 2, do_table},
-	{"link", 3, do_link},	  {"keys", 1, do_keys},
+	{"luks", 2, do_luks},	  {"read", 2, do_read},	  {"crypto", 1, do_crypto},
+	{"unlock", 5, do_unlock}, {"map", 7, do_map},	  {"verity", 6, do_verity},
+	{"remove", 2, do_remove}, {"hold", 2, do_hold},	  {"sum", 3, do_sum},
+	{"write", 3, do_write},	  {"table", 2, do_table}, {"link", 3, do_link},
+	{"keys", 1, do_keys},
 };
 
 static long long nanoseconds(void)
