@@ -6,13 +6,15 @@ its own firmware; then a guest of that device opens the root and starts what is 
 printed at the end.
 """
 
+import time
 from dataclasses import dataclass
 
 import pytest
 
 from harness import bls_entry, luks, root
 from harness.device import PCRS, VOLUMES, Device
-from harness.tpm import without_ecc
+from harness.tools import run
+from harness.tpm import RC_FAILURE, refusal, without_ecc
 
 PIN = "4711-abc"
 SIGNED_PCRS = (4,)
@@ -108,8 +110,36 @@ def by_balena(device, method):
 
 
 def by_tugboot(device, method):
-    """`tugboot enroll`."""
-    pytest.skip(f"{method}: not yet")
+    """`tugboot enroll` and `tugboot recovery-key`: once for all volumes, with a token for systemd
+    where there is such a form."""
+    made = Enrolment()
+    work = device.disk.path.parent
+    arguments = ["--pcrs", ",".join(map(str, PCRS))]
+    if method == "signed":
+        private, public = luks.make_key(work)
+        made.signatures = luks.sign_policy(private, public, device.values(*SIGNED_PCRS))
+        arguments = ["--pcrs", "none", "--public-key", public, "--public-key-pcrs",
+                     ",".join(map(str, SIGNED_PCRS))]
+    elif method == "PIN":
+        made.pin = PIN
+        (work / "pin").write_text(PIN, encoding="ascii")
+        arguments += ["--pin-file", work / "pin"]
+    elif method == "RSA primary":
+        arguments += ["--primary", "rsa"]
+    if method == "recovery":
+        device.tugboot("recovery-key", "--to", work / "recovery", log=False)
+        made.recovery = (work / "recovery").read_text(encoding="ascii").strip()
+    elif method == "OR":
+        # Firmware before an update, and the one that the device boots with after it.
+        with device.enrolling(change=(7,)) as tcti:
+            device.tugboot("enroll", "add", "--tpm", tcti, "--current", *arguments, log=False)
+        with device.enrolling() as tcti:
+            device.tugboot("reseal", "--tpm", tcti, "--keep-current")
+    else:
+        with device.enrolling() as tcti:
+            device.tugboot("enroll", "add", "--tpm", tcti, "--systemd", *arguments)
+    on_every_volume(device, None, lambda volume, _: None)
+    return made
 
 
 BY = {"systemd-cryptenroll": by_systemd, "tugboot": by_tugboot, "balena form": by_balena}
@@ -127,10 +157,10 @@ def open_with_tugboot(boot, device, made, method):
             guest.expect("^(PIN|Recovery key) for this device: ", 120)
             guest.send((made.pin or made.recovery) + "\r")
         guest.wait_end(180, max_resets=0)
-        run = boot.result(guest)
-    assert run.journey == ["A normal 0/2"]
-    assert (run.starts[0].role, run.starts[0].root) == ("init", "disk1:rootA")
-    mounted = next(m for m in run.starts[0].mounts if " / ext4 " in m)
+        log = boot.result(guest)
+    assert log.journey == ["A normal 0/2"]
+    assert (log.starts[0].role, log.starts[0].root) == ("init", "disk1:rootA")
+    mounted = next(m for m in log.starts[0].mounts if " / ext4 " in m)
     assert mounted.startswith(("/dev/dm-", "/dev/mapper/"))
 
 
@@ -151,10 +181,10 @@ def open_with_systemd(boot, device, made, method):
     initrd.write_bytes(luks.systemd_initrd(commands, {
         "/etc/recovery": made.recovery, f"/etc/{SIGNATURE_FILE}": made.signatures,
     }))
-    run = boot(device.disk, tpm=device.tpm, role="", initrd=initrd, append="root=/dev/mapper/rootA")
+    log = boot(device.disk, tpm=device.tpm, role="", initrd=initrd, append="root=/dev/mapper/rootA")
     for number in range(1, len(commands) + 1):
-        assert f"PROBE command={number} exit=0" in run.console
-    assert run.starts[0].root == "disk1:rootA"
+        assert f"PROBE command={number} exit=0" in log.console
+    assert log.starts[0].root == "disk1:rootA"
 
 
 OPEN = {"Tugboot": open_with_tugboot, "systemd-cryptsetup": open_with_systemd}
@@ -167,7 +197,133 @@ def test_matrix(boot, record_property, enroller, method, opener):
     """One cell."""
     record_property("matrix", ("unlock: enrolled by, opened by", f"{enroller}, {opener}", method))
     # systemd makes a recovery key for each volume: with one volume, there is one to type.
-    volumes = ("rootA",) if method == "recovery" else VOLUMES
+    one = method == "recovery" and enroller == "systemd-cryptenroll"
+    volumes = ("rootA",) if one else VOLUMES
     device = Device(boot, {"rootA": root(os_role=True, files=OS_ROLE)}, volumes)
     made = BY[enroller](device, method)
     OPEN[opener](boot, device, made, method)
+
+
+# What goes wrong without anybody's bad will: the next method is tried, and nothing waits for ever.
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A device of one volume, with TPM and recovery key; what is in the way, and what is typed."""
+
+    name: str
+    says: tuple  # lines of the log
+    typed: tuple = ()  # PINs; then, when it is asked for, the recovery key
+    methods: str = "tpm2,recovery"
+    pin: str = ""
+    answer: object = None  # of the TPM
+    present: bool = True
+    counted: int = 0  # failures that the TPM has counted in the end
+    max_tries: int = 0
+
+
+def failing(command):
+    """A TPM that fails in this command."""
+    return lambda name, _: refusal(RC_FAILURE) if name == command else None
+
+
+def silent_at(command):
+    """A TPM that never answers this command."""
+
+    def answer(name, _):
+        if name == command:
+            time.sleep(3600)
+
+    return answer
+
+
+TROUBLES = [
+    Trouble("no TPM", (r"^tpm found=none", r"^unlock by=tpm2 left=1 next=recovery"), present=False),
+    *(Trouble(f"the TPM fails in {command}", (r"^unlock by=tpm2 left=1 next=recovery",),
+              answer=failing(command))
+      for command in ("GetCapability", "CreatePrimary", "Load", "Unseal")),
+    Trouble("the TPM does not answer", (r"^tpm .*does not answer", "^unlock by=tpm2 left=1"),
+            answer=silent_at("CreatePrimary")),
+    Trouble("a wrong PIN, then the right one", (r'^unlock by=pin attempt=1/3 found="a wrong one"',),
+            typed=("1234", PIN), methods="pin", pin=PIN, counted=1),
+    Trouble("three wrong PINs",
+            (r'^unlock by=pin attempt=3/3 found="a wrong one"', "^unlock by=pin left=1 next=recov"),
+            typed=("1", "2", "3"), methods="pin,recovery", pin=PIN, counted=3),
+    Trouble("locked out", (r'^unlock by=pin attempt=.* found="the TPM is locked out"',
+                           "^unlock by=pin left=1 next=recovery"),
+            typed=("1", PIN), methods="pin,recovery", pin=PIN, counted=1, max_tries=1),
+    Trouble("nobody knows the PIN", ("^unlock by=pin left=1 next=recovery",),
+            typed=("",), methods="pin,recovery", pin=PIN),
+]
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name)
+def test_next_method_is_tried(boot, trouble):
+    """The recovery key opens what the TPM does not."""
+    device = Device(boot, {"rootA": root(os_role=True, files=OS_ROLE)}, ("rootA",))
+    with device.enrolling() as tcti, device.disk.header("rootA") as volume:
+        if trouble.max_tries:
+            run("tpm2_dictionarylockout", "-T", tcti, "--setup-parameters", "--max-tries",
+                trouble.max_tries, "--recovery-time", "3600")
+        luks.enrol_systemd(volume, tcti, PCRS, trouble.pin)
+        recovery = luks.enrol_recovery(volume)
+        luks.seal(volume)
+    device.tpm.answer = trouble.answer
+    append = f"tugboot.encrypted=rootA tugboot.unlock={trouble.methods}"
+    with device.guest(boot, append, tpm=trouble.present) as guest:
+        for pin in trouble.typed:
+            guest.expect("^PIN for this device: ", 120)
+            guest.send(f"{pin}\r")
+        if "recovery" in trouble.methods:
+            guest.expect("^Recovery key for this device: ", 300)
+            guest.send(f"{recovery}\r")
+        guest.wait_end(180, max_resets=0)
+        log = boot.result(guest)
+    assert log.journey == ["A normal 0/2"]
+    for line in trouble.says:
+        assert log.said(line), [line for _, _, line in log.log]
+    device.tpm.answer = None
+    with device.tpm.powered():
+        assert device.tpm.lockout_counter() == trouble.counted
+
+
+def test_nobody_at_the_console_is_not_waited_for_for_ever(boot):
+    device = Device(boot, {"rootA": root(os_role=True, files=OS_ROLE)}, ("rootA",))
+    with device.enrolling() as tcti, device.disk.header("rootA") as volume:
+        luks.enrol_systemd(volume, tcti, PCRS, PIN)
+        luks.enrol_recovery(volume)
+        luks.seal(volume)
+    append = "tugboot.encrypted=rootA tugboot.unlock=pin,recovery tugboot.prompt=2"
+    with device.guest(boot, append) as guest:
+        guest.wait_resets(1, 120)
+        log = boot.result(guest)
+    assert log.journey == []
+    assert log.said('^unlock by=pin attempt=1/3 found="nobody at the console"')
+    assert log.said('^unlock by=recovery attempt=1/3 found="nobody at the console"')
+
+
+def check_clean_boots(boot, enroller, boots):
+    """So many boots of an untouched device, by resets: none is refused, and the TPM counts no
+    failure."""
+    device = Device(boot, {"rootA": root(os_role=True, files=OS_ROLE, probe="reboot")})
+    BY[enroller](device, "PCR")
+    with device.guest(boot, "tugboot.encrypted=all") as guest:
+        guest.wait_resets(boots, 120 * boots)
+        log = boot.result(guest)
+    assert log.journey == ["A normal 0/2"] * boots
+    assert [line for event, _, line in log.log if event in ("tamper", "tpm", "pcr")] == []
+    with device.tpm.powered():
+        assert device.tpm.lockout_counter() == 0
+
+
+@pytest.mark.parametrize("enroller, boots", [
+    ("systemd-cryptenroll", 10), ("balena form", 10), ("tugboot", 30),
+])
+def test_untouched_devices_are_never_refused(boot, enroller, boots):
+    check_clean_boots(boot, enroller, boots)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("part_of_it", range(10))
+def test_untouched_devices_are_never_refused_in_a_thousand_boots(boot, part_of_it):
+    check_clean_boots(boot, ENROLLERS[part_of_it % 3], 100)

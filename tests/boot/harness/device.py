@@ -16,12 +16,14 @@ It trusts the tests.
 
 import contextlib
 import copy
-import json
+import shutil
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
-from . import INHERITED, images, part
-from .guest import Guest
-from .luks import Luks
+from . import INHERITED, Boot, Partition, images, part
+from .guest import OVMF_CODE
+from .luks import PASSPHRASE, Luks
 from .tools import HarnessError, artifact, run
 from .tpm import Measured, Tpm
 
@@ -31,35 +33,60 @@ PCRS = (0, 2, 3, 7)
 VOLUMES = ("boot", "rootA", "rootB", "state", "data")
 
 
-def measured(work, memory=512):
-    """What a machine measures when QEMU starts its kernel: read in a guest, once."""
-    key = [run("qemu-system-x86_64", "--version"), memory]
+# SeaBIOS without a TPM's driver: it measures nothing and leaves no log.
+SILENT_FIRMWARE = ("-bios", "/usr/share/seabios/bios.bin")
+
+
+def measured(hardware=(), firmware=False, first=None):
+    """What a machine measures, read in a guest, once: one whose kernel QEMU starts, or with
+    `firmware` one that UEFI firmware starts from its disk. hardware: more arguments for QEMU.
+    first: a UEFI application that the firmware is to start before."""
+    key = [run("qemu-system-x86_64", "--version"), hardware, firmware and OVMF_CODE.stat().st_mtime,
+           first and first.name]
 
     def make(path):
-        tpm = Tpm(work, "measured")
-        guest = Guest(work, memory)
-        guest.add_tpm(tpm)
-        initrd = path.with_name(f"{path.name}.initrd")
-        initrd.write_bytes(images.probe_initrd())
-        guest.boot_kernel(artifact("vmlinuz"), initrd, f"{INHERITED} probe=tpm")
+        own = path.with_name(f"{path.name}.work")
+        own.mkdir()
+        boot = Boot(own)
+        initrd = images.probe_initrd()
+        append = f"{INHERITED} probe=tpm"
+        if firmware:
+            disk = boot.disk(uefi=images.uki(artifact("vmlinuz"), initrd, append))
+            guest = boot.guest(*first_disk(boot, first), disk, firmware=True, tpm=Tpm(own))
+        else:
+            (own / "initrd").write_bytes(initrd)
+            guest = boot.guest(role="", append=append, initrd=own / "initrd", tpm=Tpm(own))
+        guest.add(*hardware)
         with guest:
             guest.wait_end(120)
-        initrd.unlink()
+        shutil.rmtree(own)
         found = Measured.read(guest.console)
-        if not found.pcrs or not found.log:
+        if not found.pcrs or not (found.log or hardware == SILENT_FIRMWARE):
             raise HarnessError(f"the guest told nothing of its TPM:\n{guest.console[-2000:]}")
         path.write_text(found.dump(), encoding="ascii")
 
-    path = images.kept("measured", json.dumps(key).encode(), make)
+    path = images.kept("measured", repr(key).encode(), make)
     return Measured.load(path.read_text(encoding="ascii"))
+
+
+def first_disk(boot, application):
+    """A disk with this UEFI application, or none."""
+    if not application:
+        return ()
+    return (boot.disk(boot=Partition(name="boot", fs="vfat", size=4), uefi=application),)
 
 
 class Device:
     """A disk with a plain `efi`, and volumes: those in `partitions`, and by default the others that
     `encrypted` names, empty."""
 
-    def __init__(self, boot, partitions=None, encrypted=VOLUMES, env=None, **how):
+    def __init__(self, boot, partitions=None, encrypted=VOLUMES, env=None, hardware=(),
+                 firmware="", first=None, **how):
+        """firmware: UEFI firmware starts it, with this command line; else QEMU its kernel."""
         self.volumes = tuple(encrypted)
+        self.hardware = hardware
+        self.firmware = bool(firmware)
+        self.first = first
         made = {}
         for name in VOLUMES:
             given = (partitions or {}).get(name)
@@ -70,9 +97,13 @@ class Device:
                 given = replace(given, luks=Luks())
             made[name] = given
         efi = part("vfat", size=2)
+        if firmware:
+            efi = part("vfat", size=40, esp=True, files={
+                "EFI/BOOT/BOOTX64.EFI": images.tugboot_efi(f"tugboot.boot {INHERITED} {firmware}"),
+            })
         self.disk = boot.disk(env=env or {"resin_root_part": "A"}, efi=efi, **made, **how)
         self.tpm = Tpm(boot.work)
-        self.machine = measured(boot.work)
+        self.machine = measured(hardware, self.firmware, first)
 
     def clone(self, boot):
         """The same for another test, which may change it."""
@@ -89,6 +120,29 @@ class Device:
         with self.tpm.powered() as tcti:
             self.tpm.replay(self.machine, change)
             yield tcti
+
+    def guest(self, boot, append="", tpm=True, **how):
+        """A guest of this machine, not started."""
+        disks = (*first_disk(boot, self.first), self.disk)
+        guest = boot.guest(*disks, tpm=self.tpm if tpm else None, append=append,
+                           firmware=self.firmware, **how)
+        guest.add(*self.hardware)
+        return guest
+
+    def tugboot(self, *arguments, volumes=None, log=True):
+        """Runs the `tugboot` command on the volumes, as files; it is told their passphrase, and of
+        the boot that is to come its event log."""
+        with contextlib.ExitStack() as stack:
+            made = stack.enter_context(tempfile.TemporaryDirectory())
+            passphrase, events = Path(made) / "passphrase", Path(made) / "log"
+            passphrase.write_text(PASSPHRASE, encoding="ascii")
+            events.write_bytes(self.machine.log)
+            arguments = [*arguments, "--key-file", passphrase]
+            if log:
+                arguments += ["--event-log", events]
+            headers = [(name, stack.enter_context(self.disk.header(name)))
+                       for name in volumes or self.volumes]
+            return run(artifact("tugboot"), *arguments, *(f"{n}={file}" for n, file in headers))
 
     def values(self, *pcrs):
         """{number: SHA-256 value} of PCRs in a boot."""

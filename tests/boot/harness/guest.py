@@ -191,6 +191,10 @@ class Guest:
         self._machine, arguments = WATCHDOGS[kind]
         self._arguments += arguments
 
+    def add(self, *arguments):
+        """Further arguments for QEMU."""
+        self._arguments += [str(argument) for argument in arguments]
+
     def add_tpm(self, tpm, kind="crb"):
         """A TPM of harness/tpm.py, which ends with the guest: shown as `crb` or `tis`."""
         self._tpm = tpm

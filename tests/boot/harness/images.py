@@ -57,6 +57,28 @@ def probe():
     return program("probe")
 
 
+def measuring_app(pcr, kind, text):
+    """A UEFI application that has the firmware measure one event more: see measure.c."""
+    source = TREE / "tests/boot/measure.c"
+    event = [f"-DPCR={pcr}", f"-DTYPE={kind}", f'-DTEXT="{text}"']
+    flags = ["-std=gnu17", "-Os", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-ffreestanding",
+             "-fpic", "-fno-stack-protector", "-mno-red-zone", "-fcf-protection=none",
+             "-fno-asynchronous-unwind-tables", "-fno-ident"]
+
+    def make(path):
+        code = path.with_name(f"{path.name}.o")
+        run("gcc", *flags, *event, "-c", "-o", code, source)
+        run("ld", "-m", "i386pep", "--subsystem", "10", "-e", "efi_main", "-o", path, code)
+        code.unlink()
+
+    return kept("measure", source.read_bytes() + repr((event, flags)).encode(), make)
+
+
+def tugboot_efi(cmdline):
+    """Tugboot as one EFI file with a command line of its own, which says a device's policy."""
+    return uki(artifact("vmlinuz"), artifact("initramfs.cpio.zst").read_bytes(), cmdline)
+
+
 def libraries(program):
     """The shared libraries of a program with their paths, its loader included."""
     listing = run("ldd", program)

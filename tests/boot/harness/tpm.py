@@ -111,7 +111,7 @@ class Tpm:
         if self._process:
             raise HarnessError("this TPM is in use")
         self.state.mkdir(parents=True, exist_ok=True)
-        log = self.state.with_name(self.state.name + ".log")
+        log = self.state.with_name(f"{self.state.name}.log")
         # The name of a socket has at most 107 bytes: not below `work`.
         self._sockets = Path(tempfile.mkdtemp(prefix="tugboot-tpm-"))
         self._process = subprocess.Popen(  # pylint: disable=consider-using-with
@@ -121,12 +121,6 @@ class Tpm:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        end = time.monotonic() + START_SECONDS
-        while not (self._sockets / "swtpm.ctrl").exists():
-            if self._process.poll() is not None or time.monotonic() > end:
-                self.stop()
-                raise HarnessError(f"swtpm does not start:\n{log.read_text()}")
-            time.sleep(0.01)
         self._relay = _Relay(self, self._sockets)
 
     def attach(self):
@@ -165,8 +159,7 @@ class Tpm:
 
     def command(self, command):
         """Sends one and returns the answer; an error of the TPM is one of the harness."""
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.connect(str(self._sockets / "swtpm"))
+        with _connect(self._sockets / "swtpm") as sock:
             return _ask(sock, command)
 
     def extend(self, pcr, digests):
@@ -240,6 +233,21 @@ def _flush(sock):
             _ask(sock, struct.pack(">HIII", 0x8001, 14, 0x165, handle))
 
 
+def _connect(path):
+    """A connection to swtpm, which may only just have been started."""
+    end = time.monotonic() + START_SECONDS
+    while True:
+        sock = socket.socket(socket.AF_UNIX)
+        try:
+            sock.connect(str(path))
+            return sock
+        except OSError as error:
+            sock.close()
+            if time.monotonic() > end:
+                raise HarnessError(f"swtpm does not start; see its log: {error}") from error
+            time.sleep(0.01)
+
+
 def _message(sock):
     """One command or answer, whole; empty at the end."""
     data = b""
@@ -290,8 +298,7 @@ class _Relay:
     def _accept(self, listener, control):
         while True:
             client, _ = listener.accept()
-            server = socket.socket(socket.AF_UNIX)
-            server.connect(str(self.sockets / ("swtpm.ctrl" if control else "swtpm")))
+            server = _connect(self.sockets / ("swtpm.ctrl" if control else "swtpm"))
             self._open += [client, server]
             self._thread(self._control if control else self._tools, client, server)
 
@@ -345,6 +352,8 @@ def parse_log(log):
     """The events of a TPM's log that extend a PCR: (pcr, type, {bank: digest}). TCG PC Client
     Platform Firmware Profile, 10: the first event is in the old form and tells the banks."""
     events = []
+    if not log:
+        return events
     (size,) = struct.unpack_from("<I", log, 28)
     at = 32 + size
     while at < len(log):
