@@ -132,7 +132,7 @@ int tpm_property(struct tpm *tpm, uint32_t property, uint32_t *ret_value)
 
 int tpm_lockout(struct tpm *tpm, unsigned *ret_failures, bool *ret_locked)
 {
-	uint32_t failures, permanent;
+	uint32_t failures = 0, permanent = 0;
 	int r = tpm_property(tpm, TPM2_PT_LOCKOUT_COUNTER, &failures);
 
 	if (r < 0)

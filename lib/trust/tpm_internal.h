@@ -52,8 +52,8 @@
 	F(TPM2B_PUBLIC_Marshal)    \
 	F(TPM2B_PUBLIC_Unmarshal)
 
-#define TPM_ESYS_POINTER(name) __typeof__(Esys_##name) *name;
-#define TPM_MU_POINTER(name) __typeof__(Tss2_MU_##name) *name;
+#define TPM_ESYS_POINTER(name) __typeof__(Esys_##name) *(name);
+#define TPM_MU_POINTER(name) __typeof__(Tss2_MU_##name) *(name);
 
 extern struct tpm_esys {
 	TPM_ESYS_FUNCTIONS(TPM_ESYS_POINTER)

@@ -11,6 +11,7 @@
 
 #include "crypto.h"
 #include "tpm_internal.h"
+#include "wipe.h"
 
 #define SIGNATURE_MAX 512 /* RSA-4096 */
 #define ATTEMPTS 5	  /* when somebody extends a PCR, any, between policy and unseal */
@@ -28,6 +29,14 @@ static int pin_auth(const struct secret *pin, TPM2B_AUTH *ret_auth)
 	while (ret_auth->size > 0 && ret_auth->buffer[ret_auth->size - 1] == 0)
 		ret_auth->size--;
 	return 0;
+}
+
+/* A session's HMAC key has the PIN's hash in it, and ESYS frees that as it is. */
+static void auth_done(TPM2B_AUTH *auth)
+{
+	if (auth->size > 0)
+		(void)wipe_copies(auth->buffer, auth->size); /* no /proc: no worse than before */
+	explicit_bzero(auth, sizeof(*auth));
 }
 
 /* Does a use of what is sealed so count, when power goes? */
@@ -75,26 +84,24 @@ struct unsealing {
 	TPM2B_PRIVATE private;
 	TPM2B_PUBLIC public;
 	struct tpm_handle primary, object; /* loaded when the PCRs are right */
+	TPM2B_AUTH auth;		   /* from the PIN */
 	struct tpm_refusal refusal;
 };
 
 static void unsealing_done(struct unsealing *u)
 {
 	bool loaded = u->primary.tr != ESYS_TR_NONE;
-	const TPM2B_AUTH zero = {.size = sizeof(zero.buffer)};
 
-	if (u->object.tr != ESYS_TR_NONE) /* over the PIN's hash, which ESYS keeps */
-		(void)esys.TR_SetAuth(u->tpm->esys, u->object.tr, &zero);
 	tpm_handle_done(&u->object);
 	tpm_handle_done(&u->primary);
 	if (loaded && is_watched(u->sealed))
 		(void)tpm_shutdown(u->tpm); /* that the count may rise is all that it costs */
+	auth_done(&u->auth);
 }
 
 static int load(struct unsealing *u)
 {
 	struct tpm *tpm = u->tpm;
-	TPM2B_AUTH auth = {0};
 	TSS2_RC rc;
 	int r;
 
@@ -113,13 +120,11 @@ static int load(struct unsealing *u)
 	}
 	if (!u->sealed->pin)
 		return 0;
-	r = pin_auth(u->pin, &auth);
-	if (r == 0) {
-		rc = esys.TR_SetAuth(tpm->esys, u->object.tr, &auth);
-		r = rc == TSS2_RC_SUCCESS ? 0 : tpm_failed(tpm, "TR_SetAuth", rc);
-	}
-	explicit_bzero(&auth, sizeof(auth));
-	return r;
+	r = pin_auth(u->pin, &u->auth);
+	if (r < 0)
+		return r;
+	rc = esys.TR_SetAuth(tpm->esys, u->object.tr, &u->auth);
+	return rc == TSS2_RC_SUCCESS ? 0 : tpm_failed(tpm, "TR_SetAuth", rc);
 }
 
 /* The signed part of the policy: the digest that must be signed, and its signature. */
@@ -354,10 +359,10 @@ int tpm_seal(struct tpm *tpm, struct tpm_sealed *sealed, const struct secret *pi
 	if (r == 0) {
 		r = create(tpm, sealed, &sensitive, &template, buf, size, ret_size);
 		tpm_forget(tpm, s->data.buffer, s->data.size);
-		tpm_forget(tpm, s->userAuth.buffer, s->userAuth.size);
 		if (!sealed->noda)
 			(void)tpm_shutdown(tpm); /* as after an unseal */
 	}
+	auth_done(&s->userAuth);
 	explicit_bzero(&sensitive, sizeof(sensitive));
 	if (r < 0)
 		return r;
