@@ -87,8 +87,9 @@ inc_bootloader := -Ilib/base -Ilib/sys -Ilib/trust
 inc_hostos-agents := -Ilib/base -Ilib/sys -Ilib/trust
 inc_tests/unit := -Ilib/base -Ilib/sys -Ilib/trust -Iinitramfs -Ibootloader -Ihostos-agents -Itests/unit
 inc_tests/fuzz := -Ilib/base -Ilib/sys -Ilib/trust -Itests/fuzz
-inc_tests/boot := -Ilib/base -Ilib/sys
+inc_tests/boot := -Ilib/base -Ilib/sys -Ilib/trust
 inc_tests/power := -Ilib/base -Ilib/sys
+inc_tests/command := -Ilib/base -Ilib/sys -Ilib/trust
 inc_tests/differential := -Ilib/base -Itests/differential
 
 # Four ways to compile: into the image (static, small), for the running system, for unit tests and
@@ -143,20 +144,23 @@ $(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
 
 # --- Programs ---------------------------------------------------------------------------------
 
-LINK_IMAGE := -static -no-pie -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code
+# What libraries shall find in the program before they find it in libcrypto: see lib/trust/crypto.c.
+EXPORTS := -Wl,--export-dynamic-symbol=OSSL_LIB_CTX_new
+
+LINK_IMAGE := -no-pie -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noseparate-code
 
 $(B)/init: $(call objects,image,initramfs) $(call libs,image)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LINK_IMAGE) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
+	$(Q)$(CC) -static $(LINK_IMAGE) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
 
 $(B)/bootloader: $(call objects,image,bootloader) $(call libs,image)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LINK_IMAGE) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
-		$$($(PKG_CONFIG) --static --libs blkid zlib)
+	$(Q)$(CC) $(LINK_IMAGE) $(EXPORTS) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS) -o $@ \
+		$(filter %.o %.a,$^) $$($(PKG_CONFIG) --libs blkid json-c zlib)
 
 $(B)/tugboot: $(call objects,host,hostos-agents) $(call libs,host)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
+	$(Q)$(CC) -pie $(EXPORTS) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
 		$$($(PKG_CONFIG) --libs blkid json-c zlib)
 
 PROGRAMS := $(if $(call sources,initramfs),$(B)/init) $(if $(call sources,bootloader),$(B)/bootloader) \
@@ -171,7 +175,7 @@ UNIT_PARTS := $(foreach p,initramfs bootloader hostos-agents,$(B)/obj/unit/$(p).
 $(B)/tests/unit/%: $(B)/obj/unit/tests/unit/%.o $(UNIT_PARTS) $(call libs,unit)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(SANITIZE) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+	$(Q)$(CC) $(SANITIZE) $(EXPORTS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		-Wl,--as-needed -lcmocka $$($(PKG_CONFIG) --libs blkid json-c zlib)
 
 # --- Fuzz targets -----------------------------------------------------------------------------
@@ -207,6 +211,21 @@ $(B)/tests/differential/%_hook.so: tests/differential/%_hook.c | packages
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared -fPIC $(COMMON) $(CFLAGS) $(inc_tests/differential) $(LDFLAGS) -o $@ $<
 
+# --- Tests of the command ---------------------------------------------------------------------
+
+COMMAND := $(addprefix $(B)/tests/command/,opener cuts_hook.so)
+
+$(B)/tests/command/opener: $(B)/obj/host/tests/command/opener.o $(call libs,host)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -pie -Wl,--as-needed $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
+		$$($(PKG_CONFIG) --libs blkid json-c zlib)
+
+$(B)/tests/command/%_hook.so: tests/command/%_hook.c | packages
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -fPIC $(COMMON) $(CFLAGS) $(LDFLAGS) -o $@ $<
+
 # --- The image --------------------------------------------------------------------------------
 
 KERNEL := $(if $(filter aarch64,$(ARCH)),Image,vmlinuz)
@@ -233,10 +252,27 @@ $(B)/%.stripped: $(B)/%
 $(B)/.initramfs: FORCE
 	$(call keep,DEV=$(DEV) $(if $(filter 1,$(DEV)),$(BUSYBOX)))
 
-$(B)/initramfs.cpio.zst: $(B)/init.stripped $(B)/bootloader.stripped initramfs/pack $(B)/.initramfs
+# Shared libraries of the bootloader: those that it is linked with, and those that it loads when there
+# is an encrypted volume. Debian has no static ones of these. In place of what only says "not here" stand
+# libraries that say no more than that.
+LOADED := libcryptsetup.so.12 libcrypto.so.3 libtss2-esys.so.0 libtss2-mu.so.0 libtss2-tcti-device.so.0
+ABSENT := $(addprefix $(B)/absent/,libudev.so.1 libselinux.so.1 libm.so.6)
+
+$(B)/absent/libudev.so.1 $(B)/absent/libselinux.so.1 $(B)/absent/libm.so.6: \
+$(B)/absent/%: $(wildcard initramfs/absent/*)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -fPIC -nostartfiles $(COMMON) -ffreestanding -Os -Wl,-soname,$* -Wl,--as-needed \
+		-Wl,--version-script=initramfs/absent/$(firstword $(subst ., ,$*)).map \
+		-Wl,--build-id=none -s -o $@ initramfs/absent/$(firstword $(subst ., ,$*)).c
+
+$(B)/libraries.list: $(B)/bootloader $(ABSENT) initramfs/libraries
+	$(Q)initramfs/libraries --compiler '$(CC)' --absent $(B)/absent $(B)/bootloader $(LOADED) >$@
+
+$(B)/initramfs.cpio.zst: $(B)/libraries.list $(B)/init.stripped $(B)/bootloader.stripped initramfs/pack $(B)/.initramfs
 	$(call say,PACK,$@$(if $(filter 1,$(DEV)), (with a shell)))
 	$(Q)initramfs/pack $@ $(EMPTY_DIRECTORIES) init=$(B)/init.stripped \
-		bootloader=$(B)/bootloader.stripped $(if $(filter 1,$(DEV)),$(SHELL_FILES))
+		bootloader=$(B)/bootloader.stripped $$(cat $(B)/libraries.list) $(if $(filter 1,$(DEV)),$(SHELL_FILES))
 
 $(B)/.efi: FORCE
 	$(call keep,$(VERSION) $(STUB) $(EFI_CMDLINE))
@@ -289,11 +325,11 @@ run_tests = @$(new_results); $(run_unit); $(call run_fuzz,$(1)); \
 BOOT_JOBS ?= 2
 
 ##   test        all tests, with a few seconds for each fuzz target
-test: all $(UNIT) $(FUZZ) $(DIFFERENTIAL)
+test: all $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(COMMAND)
 	$(call run_tests,3,-m 'not long')
 
 ##   test-long   all tests and those marked as long, with five minutes for each fuzz target
-test-long: all $(UNIT) $(FUZZ) $(DIFFERENTIAL)
+test-long: all $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(COMMAND)
 	$(call run_tests,300)
 
 ##   test-unit   the unit tests alone
@@ -306,6 +342,7 @@ test-boot: all
 
 ##   test-NAME   the tests in tests/NAME alone
 test-differential: $(DIFFERENTIAL)
+test-command: $(COMMAND)
 $(HOST_PYTESTS:%=test-%): test-%: all
 	@$(PYTHON) -m pytest tests/$*
 

@@ -14,6 +14,8 @@
 #include "progress.h"
 #include "slot.h"
 
+struct unlock;
+
 #define CMDLINE_MAX 4096
 
 struct boot {
@@ -29,6 +31,7 @@ struct boot {
 	struct boot_env env;
 	struct slot_found found;
 	unsigned watch_seconds; /* watchdog across kexec; 0: stopped */
+	struct unlock *unlock;	/* encrypted volumes (unlock.h); never NULL */
 };
 
 /* Tells PID 1 what is being done and how long it may take (progress.h). */

@@ -16,7 +16,6 @@
 #include "file.h"
 #include "pe.h"
 
-#define OWN_INITRD "/sys/firmware/initrd"
 #define INITRD_ALIGN 4 /* archives behind each other: cpio's own alignment */
 
 #if defined(__x86_64__)
@@ -281,11 +280,4 @@ int image_add_initrd(struct kernel *kernel, int fd)
 	close_p(&kernel->initrd_fd);
 	kernel->initrd_fd = both;
 	return 0;
-}
-
-int image_add_own_initrd(struct kernel *kernel)
-{
-	int fd = open(OWN_INITRD, O_RDONLY | O_CLOEXEC);
-
-	return fd < 0 ? -errno : image_add_initrd(kernel, fd);
 }

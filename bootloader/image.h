@@ -18,5 +18,5 @@ int image_prepare(struct kernel *kernel, unsigned profile, bool uki_only, const 
 /* Adds an initrd behind those that are there. Takes fd in any case. */
 int image_add_initrd(struct kernel *kernel, int fd);
 
-/* Adds the initramfs that Tugboot itself was started with, as the kernel kept it (retain_initrd). */
+/* own_initrd.c: adds the initramfs that Tugboot itself runs from. */
 int image_add_own_initrd(struct kernel *kernel);

@@ -106,10 +106,9 @@ static int open_candidate(struct search *search, const struct candidate *candida
 	if (candidate->tugboot_initrd && kernel->initrd_fd < 0) {
 		r = image_add_own_initrd(kernel);
 		if (r < 0)
-			return refused(
-				candidate, kernel->path,
-				"Tugboot's initrd is not at hand: start Tugboot with retain_initrd",
-				r);
+			return refused(candidate, kernel->path,
+				       "Tugboot's own initrd cannot be packed", r);
+		kernel->tugboot_initrd = true;
 	}
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The journey: find the boot disk, read the environment, choose a slot, mount its root, find and load
- * its kernel, record the try, let go. PID 1 starts this as its one child, watches its deadlines and
+ * The journey: find the boot disk, read the environment, choose a slot, unlock and mount its root,
+ * find and load its kernel, record the try, close the door, let go. PID 1 starts this as its one child, watches its deadlines and
  * makes the jump when it ends with BOOT_GO; a crash here costs one candidate, not the boot.
  */
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include "kexec.h"
 #include "log.h"
 #include "uevent.h"
+#include "unlock.h"
 
 #define BACKOFF_SECONDS 10u
 #define BACKOFF_SECONDS_MAX 600u
@@ -120,6 +121,11 @@ static bool choose_and_load(struct boot *boot)
 			boot->found.read_only = true;
 			continue;
 		}
+		if (unlock_end(boot) < 0) {
+			(void)kexec_unload();
+			refuse(boot, decision.slot);
+			continue;
+		}
 		progress_tell(STEP_WATCHDOG, decision.slot, boot->watch_seconds);
 		log_event("go", "slot=%c reason=%s", decision.slot,
 			  slot_reason_name(decision.reason));
@@ -135,19 +141,22 @@ static enum boot_result boot_role(struct boot *boot)
 		if (disk_wait(boot) < 0)
 			continue;
 		for (const char *slot = boot->refused; *slot; slot++)
-			refuse(boot, *slot);
+			if (strchr("ABR", *slot)) /* the others are volumes: unlock_volumes.c */
+				refuse(boot, *slot);
 		environment_read(boot);
 		last_boot_read(boot);
 		if (choose_and_load(boot))
 			return BOOT_GO;
 		environment_end(boot);
+		unlock_forget(boot);
 	} while (back_off(boot));
 	return BOOT_REBOOT;
 }
 
 int main(int argc, char **argv)
 {
-	static struct boot boot = {.env_dir = -1};
+	static struct unlock unlock;
+	static struct boot boot = {.env_dir = -1, .unlock = &unlock};
 
 	(void)argc;
 	(void)log_open();

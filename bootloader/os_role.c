@@ -14,6 +14,7 @@
 #include "cmdline.h"
 #include "log.h"
 #include "mount.h"
+#include "os_volumes.h"
 #include "uevent.h"
 
 #define DISKS_MAX 64
@@ -39,7 +40,7 @@ static bool wants_writable(const char *cmdline)
 	return writable;
 }
 
-static bool find_root(const char *root, struct partition *ret_part)
+static bool find_root(const char *root, char slot, struct partition *ret_part)
 {
 	static char names[DISKS_MAX][32];
 	size_t n;
@@ -51,6 +52,8 @@ static bool find_root(const char *root, struct partition *ret_part)
 		strcpy(ret_part->dev, root);
 		return true;
 	}
+	if (os_volumes_find(root, slot, ret_part))
+		return true;
 	n = disk_list(names, DISKS_MAX);
 	for (size_t i = 0; i < n; i++)
 		if (disk_find_partition(names[i], root, ret_part))
@@ -81,16 +84,21 @@ enum boot_result os_role(struct boot *boot)
 	unsigned seconds =
 		cmdline_get_number(boot->cmdline, "rootdelay", ROOT_SECONDS, ROOT_SECONDS_MAX);
 	uint64_t deadline = clock_ms() + 1000u * (uint64_t)seconds, now;
+	char root[128], slot[16] = "";
 	struct partition part;
-	char root[128];
+	bool opened;
 
 	progress_tell(STEP_DISK, 0, seconds + 30);
 	if (cmdline_get(boot->cmdline, "root", root, sizeof(root)) <= 0) {
 		log_line(LOG_ERROR, "root", "found=\"no root= on the command line\" next=reboot");
 		return BOOT_FAILED;
 	}
-	while (!find_root(root, &part)) {
+	(void)cmdline_get(boot->cmdline, "tugboot.slot", slot, sizeof(slot));
+	(void)os_volumes_read(); /* it said what is wrong; the root may be plain */
+	while (opened = os_volumes_open(), !find_root(root, slot[0], &part) || !opened) {
 		now = clock_ms();
+		if (now >= deadline && find_root(root, slot[0], &part))
+			break; /* a volume is missing, which the root can do without */
 		if (now >= deadline || boot->uevents < 0 ||
 		    uevent_wait(boot->uevents, (int)(deadline - now)) < 0) {
 			log_line(LOG_ERROR, "root", "expected=%s found=none waited=%us next=reboot",
@@ -98,6 +106,7 @@ enum boot_result os_role(struct boot *boot)
 			return BOOT_FAILED;
 		}
 	}
+	os_volumes_done();
 	if (mount_sysroot(boot, &part) < 0)
 		return BOOT_FAILED;
 	log_event("root", "dev=%s on=%s mode=%s", part.dev, SYSROOT,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One slot, from its partition to a loaded kernel: mount the root read-only, find its kernel, compose
+ * One slot, from its partition to a loaded kernel: unlock it, mount the root read-only, find its kernel, compose
  * the command line, kexec_file_load(). Refusals cost nothing: the caller asks the policy again.
  */
 #include <errno.h>
@@ -10,9 +10,11 @@
 #include "boot.h"
 #include "cmdline.h"
 #include "fd.h"
+#include "image.h"
 #include "kexec.h"
 #include "log.h"
 #include "mount.h"
+#include "unlock.h"
 
 #define ROOT_MOUNT "/run/root"
 #define SLOT_SECONDS 90
@@ -23,7 +25,7 @@
 struct load {
 	struct boot *boot;
 	const struct slot_decision *decision;
-	const struct partition *part;
+	struct partition part; /* of an encrypted root: what is in it */
 	int root_fd;
 };
 
@@ -93,7 +95,13 @@ static int compose(const struct load *load, const struct kernel *kernel, char *b
 	int r;
 
 	environment_value(load->boot, ENV_CMDLINE, extra, sizeof(extra));
-	root_value(load->boot, load->part, root, sizeof(root));
+	if (extra[0] && load->boot->unlock->policy.volumes.strict) {
+		/* It lies in the clear: it may choose a slot, not what the slot does. */
+		log_warn("command-line", "found=\"" ENV_CMDLINE " beside encrypted roots\" "
+					 "next=\"leave it out\"");
+		extra[0] = '\0';
+	}
+	root_value(load->boot, &load->part, root, sizeof(root));
 	size = MIN(size, max + 1);
 	r = cmdline_compose(&parts, buf, size);
 	if (r == -E2BIG && extra[0]) {
@@ -112,6 +120,16 @@ static int compose(const struct load *load, const struct kernel *kernel, char *b
 	return r;
 }
 
+/* Puts the keys of encrypted volumes behind the initrd, for those that may have them. */
+static int add_keys(const struct boot *boot, struct kernel *kernel)
+{
+	int fd, r = unlock_keys_initrd(boot, kernel->tugboot_initrd, &fd);
+
+	if (r == -ENODATA)
+		return 0;
+	return r < 0 ? r : image_add_initrd(kernel, fd);
+}
+
 /* kernel_take_fn: loads a candidate. */
 static int take_kernel(struct kernel *kernel, void *data)
 {
@@ -126,6 +144,10 @@ static int take_kernel(struct kernel *kernel, void *data)
 			"slot=%c kernel=%s found=\"options longer than the kernel's %u bytes\" "
 			"next=\"the next candidate\"",
 			load->decision->slot, log_quote(kernel->path), kernel->cmdline_max);
+	r = add_keys(load->boot, kernel);
+	if (r < 0)
+		return log_err(r, "keys", "slot=%c error=%s next=\"the next candidate\"",
+			       load->decision->slot, log_errno(r));
 	r = kexec_load(kernel->kernel_fd, kernel->initrd_fd, line);
 	if (r < 0)
 		return log_err(r, "load", "slot=%c kernel=%s error=%s next=\"the next candidate\"",
@@ -141,25 +163,21 @@ static int take_kernel(struct kernel *kernel, void *data)
 	return 0;
 }
 
-int slot_load(struct boot *boot, const struct slot_decision *decision)
+static int load_root(struct load *load)
 {
-	struct load load = {
-		.boot = boot,
-		.decision = decision,
-		.part = slot_partition(boot, decision->slot),
-	};
+	struct boot *boot = load->boot;
+	const struct slot_decision *decision = load->decision;
 	_close_ int root_fd = -1;
 	int r;
 
-	progress_tell(STEP_SLOT, decision->slot, SLOT_SECONDS);
-	r = mount_read_only(load.part->dev, load.part->fstype, ROOT_MOUNT);
+	r = mount_read_only(load->part.dev, load->part.fstype, ROOT_MOUNT);
 	if (r < 0)
 		return log_err(r, "root",
 			       "slot=%c dev=%s fstype=%s error=%s found=\"cannot be mounted\"",
-			       decision->slot, load.part->dev, log_quote(load.part->fstype),
+			       decision->slot, load->part.dev, log_quote(load->part.fstype),
 			       log_errno(r));
 	root_fd = open(ROOT_MOUNT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	load.root_fd = root_fd;
+	load->root_fd = root_fd;
 	if (root_fd >= 0 && !floor_is_met(boot, decision, root_fd)) {
 		if (decision->slot != 'R')
 			boot->found.slot[slot_index(decision->slot)].below_floor = true;
@@ -169,12 +187,31 @@ int slot_load(struct boot *boot, const struct slot_decision *decision)
 	/* A trial is of the root as it was installed: its best kernel, or none. */
 	r = root_fd < 0 ? -errno
 			: kernel_find(root_fd, decision->reason == SLOT_REASON_TRIAL, take_kernel,
-				      &load);
+				      load);
 	if (r == -ENOENT)
 		(void)log_err(
 			r, "kernel",
 			"slot=%c found=none expected=\"a UKI, a loader entry, extlinux.conf or vmlinuz in /boot\"",
 			decision->slot);
+	close_p(&root_fd);
+	root_fd = -1;
 	mount_end(ROOT_MOUNT);
+	return r;
+}
+
+int slot_load(struct boot *boot, const struct slot_decision *decision)
+{
+	struct load load = {
+		.boot = boot,
+		.decision = decision,
+		.part = *slot_partition(boot, decision->slot),
+	};
+	int r;
+
+	r = unlock_partition(boot, &load.part);
+	progress_tell(STEP_SLOT, decision->slot, SLOT_SECONDS);
+	if (r == 0)
+		r = load_root(&load);
+	unlock_close(boot);
 	return r;
 }

@@ -32,6 +32,7 @@ static const char *step_name(unsigned step)
 		[STEP_DISK] = "disk",
 		[STEP_ENVIRONMENT] = "environment",
 		[STEP_SLOT] = "slot",
+		[STEP_UNLOCK] = "unlock",
 		[STEP_RECORD] = "record",
 		[STEP_WAIT] = "wait",
 		[STEP_WATCHDOG] = "watchdog",

@@ -14,7 +14,8 @@ enum progress_step {
 	STEP_START,
 	STEP_DISK,
 	STEP_ENVIRONMENT,
-	STEP_SLOT, /* slot names the candidate that is being worked on from now on */
+	STEP_SLOT,   /* slot names the candidate that is being worked on from now on */
+	STEP_UNLOCK, /* slot names the volume (see ARG_REFUSED) whose header is being read, or none */
 	STEP_RECORD,
 	STEP_WAIT,     /* nothing could be started: waiting for a disk, then reboot */
 	STEP_WATCHDOG, /* no step: leave the watchdog running over kexec, with `seconds`; 0 stops it */
@@ -23,7 +24,7 @@ enum progress_step {
 
 struct progress {
 	uint8_t step;
-	char slot;	  /* 'A', 'B', 'R', or 0 before one is chosen */
+	char slot;	  /* 'A', 'B', 'R', 0 before one is chosen; lower case: a volume */
 	uint16_t seconds; /* the step ends within this time, or PID 1 ends it */
 };
 
@@ -38,6 +39,7 @@ enum boot_result {
 /* Where the OS role mounts the root. */
 #define SYSROOT "/sysroot"
 
-/* Arguments of the bootloader: slots not to try (`refused=AB`), and `no-environment`. */
+/* Arguments of the bootloader: slots not to try (`refused=AB`; `b`, `s` and `d` are the encrypted boot,
+ * state and data volumes, `T` the TPM), and `no-environment`. */
 #define ARG_REFUSED "refused="
 #define ARG_NO_ENVIRONMENT "no-environment"

@@ -290,10 +290,42 @@ static int each_partition(const char *name, partition_fn fn, void *data, bool *r
 	return 0;
 }
 
+/* Two that claim one role both have it here: which of them is the right one is not for us to guess. */
+static void note_found(struct disk *disk, const struct partition *part)
+{
+	enum part_role role = partname_role(part->label, NULL);
+	struct volume_found *found;
+
+	if (disk->n_found == VOLUMES_MAX)
+		return;
+	found = &disk->found[disk->n_found++];
+	found->role = role != PART_NONE ? role : partname_role(part->name, NULL);
+	found->index = part->index;
+	found->luks = streq(part->fstype, DISK_LUKS);
+	if (found->luks)
+		copy_text(found->uuid, sizeof(found->uuid), part->uuid);
+}
+
 static bool add_partition(const struct partition *part, void *data)
 {
 	disk_add(data, part);
+	note_found(data, part);
 	return false;
+}
+
+int disk_probe_volume(const char *dev, struct partition *part)
+{
+	struct partition inner = *part;
+
+	if (strlen(dev) >= sizeof(inner.dev))
+		return -ENAMETOOLONG;
+	strcpy(inner.dev, dev);
+	inner.fstype[0] = inner.label[0] = inner.uuid[0] = '\0';
+	probe_superblock(&inner);
+	if (!inner.fstype[0])
+		return -ENODATA;
+	*part = inner;
+	return 0;
 }
 
 int disk_probe(const char *name, struct disk *ret_disk)

@@ -9,6 +9,9 @@
 #include <stddef.h>
 
 #include "partname.h"
+#include "volumes.h"
+
+#define DISK_LUKS "crypto_LUKS" /* libblkid's name of an encrypted volume, of any version */
 
 struct partition {
 	bool present;
@@ -29,6 +32,9 @@ struct disk {
 	struct partition role[PART_ROLE_COUNT];
 	unsigned duplicates; /* partitions that claimed a role already taken */
 	char duplicate[64];  /* the last of them */
+	/* All partitions, for the rules of what must be encrypted. */
+	struct volume_found found[VOLUMES_MAX];
+	size_t n_found; /* VOLUMES_MAX: perhaps there are more */
 };
 
 /* Names of the whole disks that are there now, sorted (natural order: sda, sdb, … sdaa). Returns
@@ -38,6 +44,10 @@ size_t disk_list(char names[][32], size_t max);
 /* Reads the partition table and the superblocks of one disk. -ENOENT when it has gone, -ENODATA
  * when it has no partition table, -EIO and others when it cannot be read. */
 int disk_probe(const char *name, struct disk *ret_disk);
+
+/* Reads what an opened volume holds: fstype, label and uuid of *part are of its node `dev` then, the
+ * rest stays. -ENODATA when it holds nothing that we know. */
+int disk_probe_volume(const char *dev, struct partition *part);
 
 /* True when the disk has a partition of this UUID (text, any case). *ret_disk as disk_probe(). */
 bool disk_has_partuuid(const char *name, const char *partuuid);

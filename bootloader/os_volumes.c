@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The OS role's side of unlocking: the key bag that came over kexec, the volumes opened with it, and
+ * no key left behind but those of the live mappings. No TPM, no key derivation.
+ */
+#include "os_volumes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "disk.h"
+#include "dm.h"
+#include "fd.h"
+#include "keybag.h"
+#include "log.h"
+#include "secret.h"
+
+#define DISKS_MAX 64
+
+struct os_volumes {
+	struct secret memory;
+	struct keybag *bag; /* in that memory */
+	bool opened[KEYBAG_VOLUMES];
+	struct partition inside[KEYBAG_VOLUMES];
+};
+
+static struct os_volumes volumes;
+
+/* Reads the file into locked memory, and overwrites it before it goes. */
+static int take_file(struct secret *ret_text)
+{
+	static const char zeros[KEYBAG_SIZE_MAX];
+	_close_ int fd = open(KEYBAG_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct secret text;
+	ssize_t n;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = secret_new(KEYBAG_SIZE_MAX, &text);
+	if (r < 0)
+		return r;
+	n = read(fd, text.data, text.size);
+	if (n > 0)
+		(void)!pwrite(fd, zeros, (size_t)n, 0);
+	(void)unlink(KEYBAG_FILE);
+	if (n <= 0) {
+		secret_done(&text);
+		return -EIO;
+	}
+	text.size = (size_t)n;
+	*ret_text = text;
+	return 0;
+}
+
+int os_volumes_read(void)
+{
+	_secret_ struct secret text = {0};
+	int r;
+
+	r = take_file(&text);
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0)
+		r = secret_new(sizeof(*volumes.bag), &volumes.memory);
+	if (r == 0) {
+		volumes.bag = (struct keybag *)(void *)volumes.memory.data;
+		r = keybag_parse(text.data, text.size, volumes.bag);
+	}
+	if (r < 0) {
+		os_volumes_done();
+		return log_err(r, "keys", "file=%s error=%s next=\"go on without\"", KEYBAG_FILE,
+			       log_errno(r));
+	}
+	return (int)volumes.bag->n;
+}
+
+static bool find_device(const struct keybag_volume *volume, struct partition *ret_part)
+{
+	static char names[DISKS_MAX][32];
+	size_t n = disk_list(names, DISKS_MAX);
+	char uuid[sizeof(volume->uuid) + 8];
+
+	(void)snprintf(uuid, sizeof(uuid), "UUID=%s", volume->uuid);
+	for (size_t i = 0; i < n; i++)
+		if (disk_find_partition(names[i], uuid, ret_part) &&
+		    streq(ret_part->fstype, DISK_LUKS))
+			return true;
+	return false;
+}
+
+static void open_volume(unsigned i)
+{
+	struct keybag_volume *volume = &volumes.bag->volume[i];
+	struct partition *inside = &volumes.inside[i];
+	_secret_ struct secret key = {0};
+	struct dm_crypt crypt = {
+		.name = volume->name,
+		.uuid = volume->uuid,
+		.cipher = volume->cipher,
+		.offset = volume->offset,
+		.sector_size = volume->sector_size,
+		.discards = volume->flags & KEYBAG_DISCARDS,
+		.read_only = volume->flags & KEYBAG_READ_ONLY,
+	};
+	struct partition outer;
+	char dev[64];
+	int r;
+
+	if (!find_device(volume, &outer))
+		return; /* it comes, or the deadline does */
+	crypt.device = outer.dev;
+	r = secret_copy(volume->key, volume->key_size, &key);
+	if (r == 0)
+		r = dm_crypt_open(&crypt, &key, dev, sizeof(dev));
+	explicit_bzero(volume->key, sizeof(volume->key));
+	volumes.opened[i] = true; /* or never */
+	*inside = outer;
+	inside->present = r == 0;
+	if (r < 0) {
+		log_line(LOG_ERROR, "unlock", "volume=%s dev=%s error=%s next=\"go on without\"",
+			 volume->name, outer.dev, log_errno(r));
+		return;
+	}
+	(void)disk_probe_volume(dev, inside); /* what holds nothing is no root */
+	(void)snprintf(inside->dev, sizeof(inside->dev), "%s", dev);
+	log_event("unlock", "volume=%s dev=%s on=/dev/mapper/%s", partname_of(volume->role),
+		  outer.dev, volume->name);
+}
+
+bool os_volumes_open(void)
+{
+	bool all = true;
+
+	for (unsigned i = 0; volumes.bag && i < volumes.bag->n; i++) {
+		if (!volumes.opened[i])
+			open_volume(i);
+		all &= volumes.opened[i];
+	}
+	return all;
+}
+
+static bool is_wanted(const struct partition *part, const char *root)
+{
+	const char *uuid = startswith(root, "UUID="), *label = startswith(root, "LABEL=");
+
+	return part->present && ((uuid && *uuid && strcasecmp(uuid, part->uuid) == 0) ||
+				 (label && *label && streq(label, part->label)));
+}
+
+bool os_volumes_find(const char *root, char slot, struct partition *ret_part)
+{
+	enum part_role own = slot == 'A' ? PART_ROOT_A : slot == 'B' ? PART_ROOT_B : PART_RECOVERY;
+	bool found = false;
+
+	for (unsigned i = 0; volumes.bag && i < volumes.bag->n; i++) {
+		if (!is_wanted(&volumes.inside[i], root) ||
+		    (found && volumes.bag->volume[i].role != own))
+			continue;
+		*ret_part = volumes.inside[i];
+		found = true;
+	}
+	return found;
+}
+
+void os_volumes_done(void)
+{
+	secret_done(&volumes.memory);
+	volumes.bag = NULL;
+}

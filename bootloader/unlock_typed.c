@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Methods for which somebody must be there, and the key file for development. The console shows a
+ * star for each character; nobody at the keyboard costs a minute, wrong answers cost more and more
+ * time, and no answer is asked for more than three times.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "cmdline.h"
+#include "fd.h"
+#include "log.h"
+#include "unlock.h"
+
+#define CONSOLE "/dev/console"
+#define KEY_FILE "/tugboot.key"
+#define ANSWER_MAX 512
+#define ATTEMPTS 3
+#define PROMPT_SECONDS 60
+#define PROMPT_SECONDS_MAX 600
+#define DERIVATION_SECONDS 120 /* Argon2id of each volume, on a slow processor */
+
+struct console {
+	int fd;
+	struct termios before;
+};
+
+static int console_open(struct console *ret_console)
+{
+	struct console console = {.fd = open(CONSOLE, O_RDWR | O_NOCTTY | O_CLOEXEC)};
+	struct termios raw;
+
+	if (console.fd < 0)
+		return -errno;
+	if (tcgetattr(console.fd, &console.before) < 0) {
+		close(console.fd);
+		return -ENOTTY;
+	}
+	raw = console.before;
+	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG);
+	raw.c_cc[VMIN] = 1;
+	raw.c_cc[VTIME] = 0;
+	(void)tcsetattr(console.fd, TCSAFLUSH, &raw); /* what was typed before is no answer */
+	*ret_console = console;
+	return 0;
+}
+
+static void console_close(struct console *console)
+{
+	if (console->fd < 0)
+		return;
+	(void)tcsetattr(console->fd, TCSAFLUSH, &console->before);
+	close(console->fd);
+}
+
+static void show(const struct console *console, const char *text)
+{
+	(void)!write(console->fd, text, strlen(text)); /* nobody may be there to read it */
+}
+
+/* Takes one character into the answer; true at its end. */
+static bool take_character(const struct console *console, struct secret *answer, char c)
+{
+	switch (c) {
+	case '\r':
+	case '\n':
+		return true;
+	case 0x7f:
+	case '\b':
+		if (answer->size > 0) {
+			answer->data[--answer->size] = 0;
+			show(console, "\b \b");
+		}
+		return false;
+	case 'U' - 0x40: /* control-U: from the start */
+		while (answer->size > 0) {
+			answer->data[--answer->size] = 0;
+			show(console, "\b \b");
+		}
+		return false;
+	default:
+		if ((unsigned char)c >= ' ' && answer->size < ANSWER_MAX) {
+			answer->data[answer->size++] = (uint8_t)c;
+			show(console, "*");
+		}
+		return false;
+	}
+}
+
+/* One answer. -ETIME when nobody typed for so long, -ECANCELED for an empty one. */
+static int read_answer(const char *question, unsigned seconds, struct secret *ret_answer)
+{
+	_cleanup_(console_close) struct console console = {.fd = -1};
+	_secret_ struct secret answer = {0};
+	int r;
+
+	r = console_open(&console);
+	if (r == 0)
+		r = secret_new(ANSWER_MAX, &answer);
+	if (r < 0)
+		return r;
+	answer.size = 0;
+	show(&console, "\r\n");
+	show(&console, question);
+	for (;;) {
+		struct pollfd pfd = {.fd = console.fd, .events = POLLIN};
+		char c = 0;
+
+		progress_tell(STEP_UNLOCK, 0, seconds + 30);
+		r = poll(&pfd, 1, (int)seconds * 1000);
+		if (r == 0) {
+			show(&console, "\r\n");
+			return -ETIME;
+		}
+		if (r < 0 || read(console.fd, &c, 1) != 1)
+			return -EIO;
+		if (take_character(&console, &answer, c))
+			break;
+	}
+	show(&console, "\r\n");
+	if (answer.size == 0)
+		return -ECANCELED;
+	*ret_answer = secret_take(&answer);
+	return 0;
+}
+
+static unsigned prompt_seconds(const struct boot *boot)
+{
+	return cmdline_get_number(boot->cmdline, "tugboot.prompt", PROMPT_SECONDS,
+				  PROMPT_SECONDS_MAX);
+}
+
+typedef int (*answer_fn)(struct boot *boot, const struct secret *answer);
+
+/* Asks until an answer is right (0), they are used up or nobody is there. */
+static int ask_console(struct boot *boot, enum unlock_method method, const char *question,
+		       answer_fn take)
+{
+	int r = -EACCES;
+
+	for (unsigned i = 0; i < ATTEMPTS && r == -EACCES; i++) {
+		_secret_ struct secret answer = {0};
+
+		if (i > 0) {
+			progress_tell(STEP_UNLOCK, 0, (1u << i) + 30);
+			(void)poll(NULL, 0, 1000 << i); /* 2 s, 4 s */
+		}
+		r = read_answer(question, prompt_seconds(boot), &answer);
+		if (r == 0) {
+			progress_tell(STEP_UNLOCK, 0, DERIVATION_SECONDS * UNLOCK_VOLUMES);
+			r = take(boot, &answer);
+		}
+		if (r < 0)
+			log_warn("unlock", "by=%s attempt=%u/%u found=\"%s\"",
+				 unlock_method_name(method), i + 1, ATTEMPTS,
+				 r == -ETIME	   ? "nobody at the console"
+				 : r == -ECANCELED ? "no answer"
+				 : r == -EACCES	   ? "a wrong one"
+				 : r == -EBUSY	   ? "the TPM is locked out"
+						   : log_errno(r));
+	}
+	return r;
+}
+
+static int take_pin(struct boot *boot, const struct secret *answer)
+{
+	int r = unlock_by_tpm(boot, answer);
+
+	return r < 0 ? r : 0;
+}
+
+int unlock_by_pin(struct boot *boot)
+{
+	if (!unlock_wants_pin(boot))
+		return 0;
+	return ask_console(boot, UNLOCK_PIN, "PIN for this device: ", take_pin);
+}
+
+int unlock_try_passphrase(struct boot *boot, const struct secret *passphrase, bool recovery_only)
+{
+	int left = 0;
+
+	for (unsigned i = 0; i < boot->unlock->volumes; i++) {
+		struct unlock_volume *volume = &boot->unlock->volume[i];
+		_luks_ struct luks *luks = NULL;
+		uint32_t slots = 0;
+		int r;
+
+		if (volume->problem || volume->key.data)
+			continue;
+		for (unsigned k = 0; k < volume->tokens; k++)
+			if (volume->token[k].kind == TOKEN_RECOVERY)
+				slots |= volume->token[k].slots;
+		r = recovery_only && !slots ? -ENOKEY : luks_open(volume->dev, &luks);
+		if (r == 0 && !recovery_only)
+			r = luks_volume_key(luks, -1, passphrase, &volume->key);
+		else if (r == 0)
+			r = -ENOKEY;
+		for (int slot = 0; slot < LUKS_SLOTS && r == -ENOKEY && luks; slot++)
+			if (recovery_only && (slots & (1u << slot)))
+				r = luks_volume_key(luks, slot, passphrase, &volume->key);
+		if (r == 0)
+			(void)secret_copy(passphrase->data, passphrase->size, &volume->passphrase);
+		left += r < 0;
+	}
+	return left;
+}
+
+static int take_recovery(struct boot *boot, const struct secret *answer)
+{
+	unsigned before = 0;
+
+	for (unsigned i = 0; i < boot->unlock->volumes; i++)
+		before += !boot->unlock->volume[i].problem && !boot->unlock->volume[i].key.data;
+	return unlock_try_passphrase(boot, answer, true) < (int)before ? 0 : -EACCES;
+}
+
+int unlock_by_recovery(struct boot *boot)
+{
+	return ask_console(boot, UNLOCK_RECOVERY, "Recovery key for this device: ", take_recovery);
+}
+
+int unlock_by_keyfile(struct boot *boot)
+{
+	_close_ int fd = open(KEY_FILE, O_RDONLY | O_CLOEXEC);
+	_secret_ struct secret key = {0};
+	ssize_t n;
+	int r;
+
+	if (fd < 0)
+		return log_err(-errno, "unlock", "by=keyfile expected=%s error=%s", KEY_FILE,
+			       log_errno(errno));
+	r = secret_new(SECRET_MAX, &key);
+	if (r < 0)
+		return r;
+	n = read(fd, key.data, key.size);
+	if (n <= 0)
+		return log_err(-EIO, "unlock", "by=keyfile file=%s found=\"cannot be read\"",
+			       KEY_FILE);
+	key.size = (size_t)n;
+	log_warn("unlock", "by=keyfile found=\"a key in the image\" expected=\"development only\"");
+	return unlock_try_passphrase(boot, &key, false);
+}
