@@ -96,8 +96,8 @@ static void wipe_in(void *memory, const void *secret, size_t size)
 }
 
 /*
- * ESYS decrypts a response where it received it, and keeps the arguments of a command in case it must be sent
- * again; both are in its two contexts until another command overwrites them.
+ * ESYS decrypts a response where it received it, and keeps the arguments of a command in case it
+ * must be sent again; both are in its two contexts until another command overwrites them.
  */
 void tpm_forget(struct tpm *tpm, const void *secret, size_t size)
 {

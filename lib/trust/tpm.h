@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The TPM 2.0, through tss2's ESYS (the only module that uses it; the library is loaded on first
- * use). Sources: TCG "TPM 2.0 Library" parts 1-3 (rev 1.59), by command name; systemd-cryptenroll(1)
- * and the LUKS2 token `systemd-tpm2` for the form of what it enrols.
+ * use). Sources: TCG "TPM 2.0 Library" parts 1-3 (rev 1.59), by command name;
+ * systemd-cryptenroll(1) and the LUKS2 token `systemd-tpm2` for the form of what it enrols.
  *
- * Every command has a deadline, so a TPM that does not answer costs seconds, not the boot. Sessions that carry
- * a secret are salted with the primary key and encrypt their first parameter (AES-128-CFB).
+ * Every command has a deadline of ten seconds (making a key: 90), and after a command without answer
+ * none is sent: a TPM that hangs costs seconds, not the boot. The kernel gives the command up after
+ * five minutes at most; closing the device, a kexec and a reboot may wait for that. Sessions that
+ * carry a secret are salted with the primary key and encrypt it (AES-128-CFB): against who listens on
+ * the bus.
  *
  * Errors, of all functions:
  *   -ENODEV      there is no TPM (no device, nobody answers)
@@ -49,7 +52,8 @@ const char *tpm_bank_name(enum tpm_bank bank);
 enum tpm_bank tpm_bank_of(const char *name);
 /* Bytes of a bank's digests. */
 size_t tpm_bank_size(enum tpm_bank bank);
-/* TCG algorithm identifier (TPM_ALG_ID: 0x0004, 0x000b, 0x000c, 0x000d); TPM_BANK_COUNT for others. */
+/* TCG algorithm identifier (TPM_ALG_ID: 0x0004, 0x000b, 0x000c, 0x000d); TPM_BANK_COUNT for
+ * others. */
 enum tpm_bank tpm_bank_of_alg(uint16_t alg);
 
 /* Keys that blobs are sealed under, in the owner hierarchy. */
@@ -103,12 +107,14 @@ typedef int tpm_signature_fn(const uint8_t policy[static TPM_SHA256_SIZE],
 
 /* Why a policy does not hold, for the log. */
 struct tpm_refusal {
-	int pcr; /* the first PCR that differs, -1 when that cannot be told */
+	/* The first PCR that differs, of the branch that comes nearest, or that no signature is there
+	 * for; -1 when that cannot be told: of several PCRs without their values then. */
+	int pcr;
 	uint8_t found[TPM_DIGEST_MAX];
 };
 
-/* Opens the TPM. tcti: NULL for /dev/tpmrm0 (else /dev/tpm0), or a tss2 TCTI as `swtpm:path=…`,
- * `device:/dev/tpm0` (needs libtss2-tctildr). */
+/* Opens the TPM. tcti: NULL for /dev/tpmrm0 (else /dev/tpm0), `device:PATH`, `swtpm:path=SOCKET`, or
+ * any other of tss2's (needs libtss2-tctildr; its deadlines are its own). No command is sent yet. */
 int tpm_open(const char *tcti, struct tpm **ret_tpm);
 void tpm_close(struct tpm *tpm); /* flushes what is loaded; NULL is fine */
 static inline void tpm_closep(struct tpm **tpm)
@@ -117,7 +123,8 @@ static inline void tpm_closep(struct tpm **tpm)
 }
 #define _tpm_ _cleanup_(tpm_closep)
 
-/* The last error of the TPM or the library in words ("TPM_RC_…: …"); constant or a thread's own. */
+/* The last error of the TPM or the library in words ("TPM_RC_…: …"); a thread's own, also without a
+ * connection (NULL). */
 const char *tpm_error(const struct tpm *tpm);
 
 /* Commands sent so far, all and those that unseal or read a secret, or derive from one. */
@@ -134,8 +141,9 @@ int tpm_pcr_banks(struct tpm *tpm, unsigned *ret_banks);
 /* Extends a PCR in every bank with the digests of this text (TPM2_PCR_Event); for the cap. */
 int tpm_pcr_extend(struct tpm *tpm, unsigned pcr, const char *text);
 
-/* Policies without a TPM: the digest after TPM2_PolicyPCR / PolicyOR / PolicyAuthorize / AuthValue on top of
- * `digest` (32 bytes, all zero at first), in place. TPM 2.0 part 3, 23.7, 23.6, 23.16, 23.17. Need libcrypto. */
+/* Policies without a TPM: the digest after TPM2_PolicyPCR / PolicyOR / PolicyAuthorize /
+ * AuthValue on top of `digest` (32 bytes, all zero at first), in place. TPM 2.0 part 3, 23.7,
+ * 23.6, 23.16, 23.17. Need libcrypto. */
 int tpm_policy_pcr(uint8_t digest[static TPM_SHA256_SIZE], const struct tpm_pcr_values *values);
 int tpm_policy_or(uint8_t digest[static TPM_SHA256_SIZE], const struct tpm_branch *branches,
 		  unsigned n);
@@ -144,31 +152,35 @@ int tpm_policy_authorize(uint8_t digest[static TPM_SHA256_SIZE], const char *pub
 int tpm_policy_auth_value(uint8_t digest[static TPM_SHA256_SIZE]);
 
 /*
- * Unseals. The policy is compared with the PCRs before anything is loaded. pin: NULL or empty for
- * none. sign: NULL when there is no signature file. *ret_refusal (may be NULL) is filled on -EPERM.
- * The secret is the bytes that were sealed.
+ * Unseals. The policy is compared with the PCRs before anything is loaded, and with the object's own.
+ * pin: NULL or empty for none; -EACCES when one is needed then, without asking the TPM, which counts.
+ * sign: NULL when there is no signature file. *ret_refusal (may be NULL) is filled on -EPERM. The
+ * secret is the bytes that were sealed. After a primary without NODA, or a PIN, TPM2_Shutdown(CLEAR)
+ * has been sent, whatever the result is.
  */
 int tpm_unseal(struct tpm *tpm, const struct tpm_sealed *sealed, const struct secret *pin,
 	       tpm_signature_fn *sign, void *data, struct secret *ret_secret,
 	       struct tpm_refusal *ret_refusal);
 
 /*
- * Seals under a policy: sealed->primary, noda, bank, branches (with their digests), pubkey and pin say
- * which; blob is not looked at. Fills policy_hash and writes the blob to buf. The object has NODA itself when
- * noda is set and there is no PIN. Leaves nothing in the TPM.
+ * Seals under a policy: sealed->primary, noda, bank, branches (with their digests), pubkey and pin
+ * say which; blob is not looked at. Fills policy_hash and writes the blob to buf. The object has
+ * NODA itself when noda is set and there is no PIN. Leaves nothing in the TPM. -EINVAL for a secret of
+ * more than 128 bytes, and when sealed->pin and pin disagree; -ENOSPC when buf is too small.
  */
 int tpm_seal(struct tpm *tpm, struct tpm_sealed *sealed, const struct secret *pin,
 	     const struct secret *secret, uint8_t *buf, size_t size, size_t *ret_size);
 
 /*
- * balena's form: a passphrase in NV index TPM_BALENA_NV, to be read under TPM2_PolicyPCR of `pcrs`, or
- * TPM2_PolicyOR of the digests in `policies` (files of 32 bytes beside it). The index's own authPolicy
- * says which; -EPERM when no combination gives it or the PCRs do not match.
+ * balena's form: a passphrase in NV index TPM_BALENA_NV, to be read under TPM2_PolicyPCR of `pcrs`,
+ * or TPM2_PolicyOR of the digests in `policies` (files of 32 bytes beside it). The index's own
+ * authPolicy says which; -EPERM when no combination gives it or the PCRs do not match.
  */
 int tpm_balena_read(struct tpm *tpm, enum tpm_bank bank, uint32_t pcrs,
 		    const struct tpm_branch *policies, unsigned n, struct secret *ret_secret,
 		    struct tpm_refusal *ret_refusal);
-/* Writes it: the index is defined when it is missing, else -EEXIST. For provisioning. */
+/* Writes it: the index is defined when it is missing, or was never written (a cut); else -EEXIST.
+ * For provisioning. */
 int tpm_balena_define(struct tpm *tpm, const uint8_t policy[static TPM_SHA256_SIZE],
 		      const struct secret *secret);
 
@@ -179,5 +191,5 @@ int tpm_lockout(struct tpm *tpm, unsigned *ret_failures, bool *ret_locked);
  * the use of an authorised key as an attack. */
 int tpm_shutdown(struct tpm *tpm);
 
-/* size bytes of the TPM's random numbers. */
+/* size bytes of the TPM's random numbers. They cross the bus in the clear: to be mixed with others. */
 int tpm_random(struct tpm *tpm, void *buf, size_t size);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * balenaOS's form: a passphrase in an NV index. Its scripts define the index with the attributes
- * authwrite|policyread|policywrite under one policy, or TPM2_PolicyOR of some (files of a directory, by
- * name): TPM2_PolicyPCR each, and TPM2_PolicyPassword for the writing. TCG "TPM 2.0 Library" part 3, 31.
+ * authwrite|policyread|policywrite under one policy, or TPM2_PolicyOR of some (files of a
+ * directory, by name): TPM2_PolicyPCR each, and TPM2_PolicyPassword for the writing. TCG "TPM 2.0
+ * Library" part 3, 31.
  *
- * The digests beside it lie on a plain partition and are hostile; stale ones are there after an update that was
- * cut. The index's own authPolicy, which the TPM guards, says which of them count.
+ * The digests beside it lie on a plain partition and are hostile; stale ones are there after an
+ * update that was cut. The index's own authPolicy, which the TPM guards, says which of them count.
  */
 #include <errno.h>
 
@@ -53,7 +54,8 @@ static int nv_open(struct nv *nv)
 	return 0;
 }
 
-/* The policies that the index wants: those of a subset whose TPM2_PolicyOR it is, `now` among them. */
+/* The policies that the index wants: those of a subset whose TPM2_PolicyOR it is, `now` among
+ * them. */
 static int find_policies(const uint8_t wanted[static TPM_SHA256_SIZE],
 			 const uint8_t now[static TPM_SHA256_SIZE],
 			 const struct tpm_branch *policies, unsigned n,
@@ -91,8 +93,8 @@ static int find_policies(const uint8_t wanted[static TPM_SHA256_SIZE],
 }
 
 /*
- * One NV_Read under the policy. A session of its own encrypts the answer: the one of the policy would do that with
- * the index's password, too (part 1, 21.2), which nobody knows any more.
+ * One NV_Read under the policy. A session of its own encrypts the answer: the one of the policy
+ * would do that with the index's password, too (part 1, 21.2), which nobody knows any more.
  */
 static int read_under(struct tpm *tpm, const struct nv *nv, const struct tpm_pcr_values *values,
 		      const struct tpm_branch *policies, unsigned n, struct secret *ret_secret)
@@ -212,8 +214,8 @@ int tpm_balena_define(struct tpm *tpm, const uint8_t policy[static TPM_SHA256_SI
 			{
 				.nvIndex = TPM_BALENA_NV,
 				.nameAlg = TPM2_ALG_SHA256,
-				/* As balena's, and NO_DA: its random password needs no protection, and a
-			 * power cut after it was used must not count. */
+				/* As balena's, and NO_DA: its random password needs no
+				 * protection, and a power cut after it was used must not count. */
 				.attributes = TPMA_NV_AUTHWRITE | TPMA_NV_POLICYREAD |
 					      TPMA_NV_POLICYWRITE | TPMA_NV_NO_DA,
 				.authPolicy.size = TPM_SHA256_SIZE,

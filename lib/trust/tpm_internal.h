@@ -123,8 +123,9 @@ int tpm_primary(struct tpm *tpm, enum tpm_primary primary, bool noda, struct tpm
 /* One to salt sessions with, of an algorithm that the TPM has. */
 int tpm_primary_any(struct tpm *tpm, struct tpm_handle *handle);
 
-/* Starts a session (TPM2_SE_HMAC or TPM2_SE_POLICY), salted with a key unless that is ESYS_TR_NONE. attributes: TPMA_SESSION_ENCRYPT for a
- * secret in the response, _DECRYPT for one in the command. */
+/* Starts a session (TPM2_SE_HMAC or TPM2_SE_POLICY), salted with a key unless that is
+ * ESYS_TR_NONE. attributes: TPMA_SESSION_ENCRYPT for a secret in the response, _DECRYPT for one
+ * in the command. */
 int tpm_session(struct tpm *tpm, TPM2_SE type, ESYS_TR salt, TPMA_SESSION attributes,
 		struct tpm_handle *handle);
 
@@ -143,17 +144,20 @@ TPM2_ALG_ID tpm_bank_alg(enum tpm_bank bank);
 /* The selection of these PCRs, three bytes wide as everywhere. */
 TPML_PCR_SELECTION tpm_pcr_selection(enum tpm_bank bank, uint32_t pcrs);
 
-/* What PCR values are hashed to in TPM2_PolicyPCR. -EINVAL when one of pcrs has no value, or for none. */
+/* What PCR values are hashed to in TPM2_PolicyPCR. -EINVAL when one of pcrs has no value, or for
+ * none. */
 int tpm_policy_pcr_digest(const struct tpm_pcr_values *values, uint32_t pcrs,
 			  uint8_t ret_digest[static TPM_SHA256_SIZE]);
 /* tpm_policy_pcr() of some of the values. */
 int tpm_policy_pcrs(uint8_t digest[static TPM_SHA256_SIZE], const struct tpm_pcr_values *values,
 		    uint32_t pcrs);
-/* The whole policy, one branch of it fulfilled or none: branch is the digest after its TPM2_PolicyPCR. */
+/* The whole policy, one branch of it fulfilled or none: branch is the digest after its
+ * TPM2_PolicyPCR. */
 int tpm_policy_whole(const struct tpm_sealed *sealed, const uint8_t branch[static TPM_SHA256_SIZE],
 		     uint8_t ret_digest[static TPM_SHA256_SIZE]);
-/* Which branch do these PCRs fulfil, so that the policy becomes `wanted`? -EPERM: none, and why. -EBADMSG: they
- * would, but `wanted` is another policy. *ret_branch stays 0 when there are no branches. */
+/* Which branch do these PCRs fulfil, so that the policy becomes `wanted`? -EPERM: none, and why.
+ * -EBADMSG: they would, but `wanted` is another policy. *ret_branch stays 0 when there are no
+ * branches. */
 int tpm_policy_choose(const struct tpm_sealed *sealed, const struct tpm_pcr_values *values,
 		      const uint8_t wanted[static TPM_SHA256_SIZE], unsigned *ret_branch,
 		      struct tpm_refusal *ret_refusal);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Policies without a TPM: what TPM2_PolicyPCR, PolicyOR, PolicyAuthorize and PolicyAuthValue make of a
- * digest (TCG "TPM 2.0 Library" part 3, 23.7, 23.6, 23.16, 23.17, and part 1, 19.7), and which branch
- * of a policy the PCRs fulfil. Tokens are hostile: what they say is compared with what the sealed
- * object itself says, and the TPM has the last word.
+ * Policies without a TPM: what TPM2_PolicyPCR, PolicyOR, PolicyAuthorize and PolicyAuthValue make
+ * of a digest (TCG "TPM 2.0 Library" part 3, 23.7, 23.6, 23.16, 23.17, and part 1, 19.7), and which
+ * branch of a policy the PCRs fulfil. Tokens are hostile: what they say is compared with what the
+ * sealed object itself says, and the TPM has the last word.
  */
 #include <errno.h>
 
@@ -197,7 +197,8 @@ static bool same(const uint8_t a[static TPM_SHA256_SIZE], const uint8_t b[static
 	return memcmp(a, b, TPM_SHA256_SIZE) == 0;
 }
 
-/* Is this what the token says of the branch? systemd's tokens do not say; the whole policy tells. */
+/* Is this what the token says of the branch? systemd's tokens do not say; the whole policy
+ * tells. */
 static bool is_branch(const struct tpm_branch *branch, const uint8_t digest[static TPM_SHA256_SIZE])
 {
 	return same(branch->digest, digest);

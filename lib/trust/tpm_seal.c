@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Sealed secrets, in the form of systemd-cryptenroll (LUKS2 token `systemd-tpm2`) and in our own, which
- * differs in attributes only. The blob and what is said of it are hostile; the secret is the
+ * Sealed secrets, in the form of systemd-cryptenroll (LUKS2 token `systemd-tpm2`) and in our own,
+ * which differs in attributes only. The blob and what is said of it are hostile; the secret is the
  * caller's. What held a secret is wiped here, also in the library's buffers.
  *
- * A use of a key without NODA makes the TPM count the next power cut as an attack (part 1, 19.11.6),
- * so TPM2_Shutdown follows at once, whatever the result was.
+ * A use of a key without NODA makes the TPM count the next power cut as an attack (part 1,
+ * 19.11.6), so TPM2_Shutdown follows at once, whatever the result was.
  */
 #include <errno.h>
 
@@ -310,7 +310,8 @@ static int blob_format(const TPM2B_PRIVATE *private, const TPM2B_PUBLIC *public,
 	return 0;
 }
 
-/* Create under the primary, whose empty authorisation the session proves while it encrypts the secret. */
+/* Create under the primary, whose empty authorisation the session proves while it encrypts the
+ * secret. */
 static int create(struct tpm *tpm, const struct tpm_sealed *sealed,
 		  const TPM2B_SENSITIVE_CREATE *sensitive, const TPM2B_PUBLIC *template,
 		  uint8_t *buf, size_t size, size_t *ret_size)

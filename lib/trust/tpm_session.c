@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Primary keys and sessions. Sessions are salted with a primary key, so who listens on the bus learns
- * neither a secret nor what it is encrypted with; who answers in the TPM's place is not found out by
- * that, but has no key that opens a blob. TCG "TPM 2.0 Library" part 1, 19.6 and 21; part 3, 11, 23, 24.
+ * Primary keys and sessions. Sessions are salted with a primary key, so who listens on the bus
+ * learns neither a secret nor what it is encrypted with; who answers in the TPM's place is not
+ * found out by that, but has no key that opens a blob. TCG "TPM 2.0 Library" part 1, 19.6 and 21;
+ * part 3, 11, 23, 24.
  *
  * One session does all: it carries the policy (or proves the empty authorisation of the primary),
  * and encrypts the parameter that holds the secret.
@@ -93,7 +94,8 @@ int tpm_session(struct tpm *tpm, TPM2_SE type, ESYS_TR salt, TPMA_SESSION attrib
 		handle->tr = ESYS_TR_NONE;
 		return tpm_failed(tpm, "StartAuthSession", rc);
 	}
-	/* It outlives the command, so that it is flushed in one way whether that succeeds or fails. */
+	/* It outlives the command, so that it is flushed in one way whether that succeeds or
+	 * fails. */
 	attributes |= TPMA_SESSION_CONTINUESESSION;
 	rc = esys.TRSess_SetAttributes(tpm->esys, handle->tr, attributes, 0xff);
 	return rc == TSS2_RC_SUCCESS ? 0 : tpm_failed(tpm, "TRSess_SetAttributes", rc);

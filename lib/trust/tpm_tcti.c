@@ -4,11 +4,12 @@
  * Interface", 3): a device of the kernel's, or the socket of swtpm, with a deadline for every
  * command; and any other TCTI of tss2's, whose deadline is its own.
  *
- * Not libtss2-tcti-device: as it is built it waits for ever. The kernel's driver itself gives up a command after two
- * seconds to five minutes (TPM2_DURATION_*, drivers/char/tpm), too late for a boot. So the device is
- * opened non-blocking: the driver then works on its own, and poll() tells when it has the answer (or its error, as
- * the result of read()). Closing the device, and a kexec, wait until the driver has given up; a device that
- * fell silent is therefore left open, for the end of the process.
+ * Not libtss2-tcti-device: as it is built it waits for ever. The kernel's driver itself gives up a
+ * command after two seconds to five minutes (TPM2_DURATION_*, drivers/char/tpm), too late for a
+ * boot. So the device is opened non-blocking: the driver then works on its own, and poll() tells
+ * when it has the answer (or its error, as the result of read()). Closing the device, and a kexec,
+ * wait until the driver has given up; a device that fell silent is therefore left open, for the end
+ * of the process.
  *
  * The TPM is trusted with secrets; that it sends what it says is checked here (sizes) and by ESYS.
  */

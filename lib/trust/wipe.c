@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Finds copies of a secret by its bytes, in the mappings that /proc/self/maps calls writable and private.
- * The kernel is trusted with that list. Mappings are walked as they were when it was read: nothing
- * here gives memory back in between.
+ * Finds copies of a secret by its bytes, in the mappings that /proc/self/maps calls writable and
+ * private. The kernel is trusted with that list. Mappings are walked as they were when it was read:
+ * nothing here gives memory back in between.
  */
 #include "wipe.h"
 

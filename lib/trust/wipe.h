@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Wiping what libraries leave behind: tss2 and libcryptsetup copy what they are given, and free some of
- * the copies as they are. kexec would carry them over to the next kernel.
+ * Wiping what libraries leave behind: tss2 and libcryptsetup copy what they are given, and free
+ * some of the copies as they are. kexec would carry them over to the next kernel.
  */
 #pragma once
 

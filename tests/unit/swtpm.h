@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A real TPM for a test: swtpm in a directory of its own under /tmp, ended with the test whatever way
- * that ends. Its power can be cut (SIGKILL: no TPM2_Shutdown) and its answers stopped. And programs to
- * compare with, run by argument list.
+ * A real TPM for a test: swtpm in a directory of its own under /tmp, ended with the test whatever
+ * way that ends. Its power can be cut (SIGKILL: no TPM2_Shutdown) and its answers stopped. And
+ * programs to compare with, run by argument list.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Sealing and unsealing in our own form with a real TPM (swtpm); PCRs and policies beside tpm2-tools;
- * what goes over the wire, and what stays in memory; TPMs that are absent, silent or talk nonsense.
+ * Sealing and unsealing in our own form with a real TPM (swtpm); PCRs and policies beside
+ * tpm2-tools; what goes over the wire, and what stays in memory; TPMs that are absent, silent or
+ * talk nonsense.
  */
 #include "sealing.h"
 
@@ -586,8 +587,8 @@ static void a_silent_tpm_costs_one_deadline(void **state)
 	assert_int_equal(kill(swtpm.pid, SIGCONT), 0);
 }
 
-/* A terminal is a character device that takes commands, and what the test does with its other end is
- * what the kernel's driver may do. */
+/* A terminal is a character device that takes commands, and what the test does with its other
+ * end is what the kernel's driver may do. */
 static struct tpm *open_terminal(int *ret_master, int *ret_slave)
 {
 	struct tpm *tpm = NULL;

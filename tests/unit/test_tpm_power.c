@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Power cuts and the TPM's counter of attacks: a real TPM (swtpm) is killed after chosen commands, five
- * times each, and started again. The counter must stay 0, or the device locks itself out in the field.
+ * Power cuts and the TPM's counter of attacks: a real TPM (swtpm) is killed after chosen commands,
+ * five times each, and started again. The counter must stay 0, or the device locks itself out in
+ * the field.
  */
 #include "sealing.h"
 
@@ -40,7 +41,8 @@ static unsigned failures(void)
 	return n;
 }
 
-/* Unseals; the power fails after command `cut`, or after all of them. Returns how many there were. */
+/* Unseals; the power fails after command `cut`, or after all of them. Returns how many there
+ * were. */
 static unsigned unseal_and_cut(const struct sealing *s, enum form form, unsigned cut)
 {
 	unsigned commands;

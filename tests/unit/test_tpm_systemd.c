@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * systemd-cryptenroll's tokens with our unsealing, and secrets that we seal with systemd's own (its plugin
- * of cryptsetup): a real LUKS2 image, a real TPM (swtpm), Debian's programs.
+ * systemd-cryptenroll's tokens with our unsealing, and secrets that we seal with systemd's own (its
+ * plugin of cryptsetup): a real LUKS2 image, a real TPM (swtpm), Debian's programs.
  */
 #include "swtpm.h"
 
@@ -257,7 +257,8 @@ static void a_false_signature_does_not_unseal(void **state)
 	unseals(token, "");
 }
 
-/* ---- systemd's own unsealing: its plugin of cryptsetup, which is told the TPM by its parameters ---- */
+/* ---- systemd's own unsealing: its plugin of cryptsetup, which is told the TPM by its
+ * parameters ---- */
 
 LIBRARY_FUNCTION(crypt_init);
 LIBRARY_FUNCTION(crypt_load);
