@@ -4,11 +4,11 @@
  * use). Sources: TCG "TPM 2.0 Library" parts 1-3 (rev 1.59), by command name;
  * systemd-cryptenroll(1) and the LUKS2 token `systemd-tpm2` for the form of what it enrols.
  *
- * Every command has a deadline of ten seconds (making a key: 90), and after a command without answer
- * none is sent: a TPM that hangs costs seconds, not the boot. The kernel gives the command up after
- * five minutes at most; closing the device, a kexec and a reboot may wait for that. Sessions that
- * carry a secret are salted with the primary key and encrypt it (AES-128-CFB): against who listens on
- * the bus.
+ * Every command has a deadline of ten seconds (making a key: 90), and after a command without
+ * answer none is sent: a TPM that hangs costs seconds, not the boot. The kernel gives the command
+ * up after five minutes at most; closing the device, a kexec and a reboot may wait for that.
+ * Sessions that carry a secret are salted with the primary key and encrypt it (AES-128-CFB):
+ * against who listens on the bus.
  *
  * Errors, of all functions:
  *   -ENODEV      there is no TPM (no device, nobody answers)
@@ -107,14 +107,15 @@ typedef int tpm_signature_fn(const uint8_t policy[static TPM_SHA256_SIZE],
 
 /* Why a policy does not hold, for the log. */
 struct tpm_refusal {
-	/* The first PCR that differs, of the branch that comes nearest, or that no signature is there
-	 * for; -1 when that cannot be told: of several PCRs without their values then. */
+	/* The first PCR that differs, of the branch that comes nearest, or that no signature is
+	 * there for; -1 when that cannot be told: of several PCRs without their values then. */
 	int pcr;
 	uint8_t found[TPM_DIGEST_MAX];
 };
 
-/* Opens the TPM. tcti: NULL for /dev/tpmrm0 (else /dev/tpm0), `device:PATH`, `swtpm:path=SOCKET`, or
- * any other of tss2's (needs libtss2-tctildr; its deadlines are its own). No command is sent yet. */
+/* Opens the TPM. tcti: NULL for /dev/tpmrm0 (else /dev/tpm0), `device:PATH`,
+ * `swtpm:path=SOCKET`, or any other of tss2's (needs libtss2-tctildr; its deadlines are its
+ * own). No command is sent yet. */
 int tpm_open(const char *tcti, struct tpm **ret_tpm);
 void tpm_close(struct tpm *tpm); /* flushes what is loaded; NULL is fine */
 static inline void tpm_closep(struct tpm **tpm)
@@ -152,11 +153,11 @@ int tpm_policy_authorize(uint8_t digest[static TPM_SHA256_SIZE], const char *pub
 int tpm_policy_auth_value(uint8_t digest[static TPM_SHA256_SIZE]);
 
 /*
- * Unseals. The policy is compared with the PCRs before anything is loaded, and with the object's own.
- * pin: NULL or empty for none; -EACCES when one is needed then, without asking the TPM, which counts.
- * sign: NULL when there is no signature file. *ret_refusal (may be NULL) is filled on -EPERM. The
- * secret is the bytes that were sealed. After a primary without NODA, or a PIN, TPM2_Shutdown(CLEAR)
- * has been sent, whatever the result is.
+ * Unseals. The policy is compared with the PCRs before anything is loaded, and with the object's
+ * own. pin: NULL or empty for none; -EACCES when one is needed then, without asking the TPM, which
+ * counts. sign: NULL when there is no signature file. *ret_refusal (may be NULL) is filled on
+ * -EPERM. The secret is the bytes that were sealed. After a primary without NODA, or a PIN,
+ * TPM2_Shutdown(CLEAR) has been sent, whatever the result is.
  */
 int tpm_unseal(struct tpm *tpm, const struct tpm_sealed *sealed, const struct secret *pin,
 	       tpm_signature_fn *sign, void *data, struct secret *ret_secret,
@@ -165,8 +166,8 @@ int tpm_unseal(struct tpm *tpm, const struct tpm_sealed *sealed, const struct se
 /*
  * Seals under a policy: sealed->primary, noda, bank, branches (with their digests), pubkey and pin
  * say which; blob is not looked at. Fills policy_hash and writes the blob to buf. The object has
- * NODA itself when noda is set and there is no PIN. Leaves nothing in the TPM. -EINVAL for a secret of
- * more than 128 bytes, and when sealed->pin and pin disagree; -ENOSPC when buf is too small.
+ * NODA itself when noda is set and there is no PIN. Leaves nothing in the TPM. -EINVAL for a secret
+ * of more than 128 bytes, and when sealed->pin and pin disagree; -ENOSPC when buf is too small.
  */
 int tpm_seal(struct tpm *tpm, struct tpm_sealed *sealed, const struct secret *pin,
 	     const struct secret *secret, uint8_t *buf, size_t size, size_t *ret_size);
@@ -191,5 +192,6 @@ int tpm_lockout(struct tpm *tpm, unsigned *ret_failures, bool *ret_locked);
  * the use of an authorised key as an attack. */
 int tpm_shutdown(struct tpm *tpm);
 
-/* size bytes of the TPM's random numbers. They cross the bus in the clear: to be mixed with others. */
+/* size bytes of the TPM's random numbers. They cross the bus in the clear: to be mixed with
+ * others. */
 int tpm_random(struct tpm *tpm, void *buf, size_t size);
