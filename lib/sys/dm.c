@@ -23,6 +23,9 @@
 #define SECTOR 512u
 #define PARAMS_MAX 2048
 #define MAPPER "/dev/mapper/"
+#define UDEV "/run/udev"
+/* libdevmapper's DM_UDEV_PRIMARY_SOURCE_FLAG, where the kernel passes flags on to udev. */
+#define PRIMARY_SOURCE (UINT32_C(0x0040) << 16)
 
 /* One ioctl's buffer: the header, and a target with its parameters. Keys are never in it. */
 struct request {
@@ -175,6 +178,7 @@ static int mapping_start(int control, const struct mapping *mapping)
 	r = request_init(&request, mapping->name, 0);
 	if (r < 0)
 		return r;
+	request.header.event_nr = PRIMARY_SOURCE;
 	return ioctl(control, DM_DEV_SUSPEND, &request) < 0 ? -errno : 0;
 }
 
@@ -210,6 +214,33 @@ static int mapping_link(const char *name, unsigned number)
 	return symlink(target, path) < 0 && errno != EEXIST ? -errno : 0;
 }
 
+/*
+ * udev's rules (dmsetup's 55-dm.rules) take a mapping for real only when an event with that flag has
+ * come, or when udev's data says that one had. Where udev does not run yet, none comes: the system that
+ * starts later would leave the mapping alone, and wait for a device unit that never is there. So its data
+ * is written here, as an initrd with udev leaves it behind. Of the OS role alone this has a reader.
+ */
+static void mapping_tell_udev(uint64_t dev, bool there)
+{
+	static const char data[] = "E:DM_UDEV_PRIMARY_SOURCE_FLAG=1\n";
+	_close_ int fd = -1;
+	char path[64];
+
+	if (access(UDEV "/control", F_OK) == 0)
+		return;
+	(void)snprintf(path, sizeof(path), UDEV "/data/b%u:%u", major(dev), minor(dev));
+	if (!there) {
+		(void)unlink(path); /* the number may be another mapping's soon */
+		return;
+	}
+	(void)mkdir(UDEV, 0755);
+	(void)mkdir(UDEV "/data", 0755);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	/* Without it the mapping works as well; who mounts it by its path need not know. */
+	if (fd >= 0)
+		(void)!write(fd, data, strlen(data));
+}
+
 static int mapping_make(const struct mapping *mapping, unsigned *ret_number)
 {
 	_close_ int control = -1;
@@ -231,6 +262,7 @@ static int mapping_make(const struct mapping *mapping, unsigned *ret_number)
 		(void)mapping_remove(control, mapping->name); /* the first error counts */
 		return r;
 	}
+	mapping_tell_udev(dev, true);
 	*ret_number = minor(dev);
 	return 0;
 }
@@ -239,16 +271,23 @@ int dm_remove(const char *name)
 {
 	char path[sizeof(MAPPER) + DM_NAME_LEN];
 	_close_ int control = -1;
+	struct request request;
 	int r;
 
 	r = control_open(&control);
+	if (r == 0)
+		r = request_init(&request, name, 0);
 	if (r < 0)
 		return r;
+	if (ioctl(control, DM_DEV_STATUS, &request) < 0)
+		return -errno;
 	r = mapping_remove(control, name);
 	if (r < 0)
 		return r;
+	mapping_tell_udev(request.header.dev, false);
 	(void)snprintf(path, sizeof(path), MAPPER "%s", name);
-	(void)unlink(path); /* udev may have been faster */
+	(void)unlink(
+		path); /* udev may have been faster; what it knows of the number ends with the event */
 	return 0;
 }
 

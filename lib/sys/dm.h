@@ -3,7 +3,8 @@
  * Device-mapper, by its ioctls (linux/dm-ioctl.h; Documentation/admin-guide/device-mapper/dm-crypt.rst
  * and verity.rst): mappings of a volume whose key is known, and of a root with a hash tree. Named and
  * with a UUID as cryptsetup does it (CRYPT-LUKS2-<uuid>-<name>, the UUID without its dashes), so that
- * cryptsetup and systemd know them for what they are. The key goes by the kernel's keyring (a `logon`
+ * cryptsetup and systemd know them for what they are; where udev does not run yet it is left word of
+ * them (/run/udev/data). The key goes by the kernel's keyring (a `logon`
  * key that is gone afterwards) and is in no table.
  *
  * Texts and numbers may come from a hostile header: what would be another table than meant is -EINVAL.

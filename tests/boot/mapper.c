@@ -31,6 +31,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -121,7 +122,8 @@ static int key_from(const char *text, struct luks *luks, struct secret *ret_key)
 
 static int open_and_say(const struct dm_crypt *crypt, const struct secret *key)
 {
-	char dev[32] = "", path[192], link[64] = "";
+	char dev[32] = "", path[192], link[64] = "", udev[64];
+	struct stat st = {0};
 	int r;
 
 	r = dm_crypt_open(crypt, key, dev, sizeof(dev));
@@ -129,7 +131,11 @@ static int open_and_say(const struct dm_crypt *crypt, const struct secret *key)
 		return r;
 	node_of(crypt->name, path);
 	(void)!readlink(path, link, sizeof(link) - 1);
-	say("OPEN name=%s dev=%s link=%s there=%d", crypt->name, dev, link, access(dev, F_OK));
+	(void)stat(dev, &st);
+	(void)snprintf(udev, sizeof(udev), "/run/udev/data/b%u:%u", major(st.st_rdev),
+		       minor(st.st_rdev));
+	say("OPEN name=%s dev=%s link=%s there=%d told=%d", crypt->name, dev, link,
+	    S_ISBLK(st.st_mode), access(udev, F_OK) == 0);
 	return 0;
 }
 
