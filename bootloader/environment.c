@@ -30,6 +30,7 @@ static const char *open_partition(struct boot *boot)
 
 	if (!part->present)
 		return "no boot partition";
+	mount_end(ENV_MOUNT); /* of a run that crashed */
 	r = mount_read_only(part->dev, part->fstype, ENV_MOUNT);
 	if (r < 0) {
 		log_line(LOG_ERROR, "environment", "dev=%s error=%s found=\"cannot be mounted\"",

@@ -170,6 +170,7 @@ static int load_root(struct load *load)
 	_close_ int root_fd = -1;
 	int r;
 
+	mount_end(ROOT_MOUNT); /* of a run that crashed */
 	r = mount_read_only(load->part.dev, load->part.fstype, ROOT_MOUNT);
 	if (r < 0)
 		return log_err(r, "root",

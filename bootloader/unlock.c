@@ -145,7 +145,7 @@ static int map_volume(struct boot *boot, struct unlock_volume *volume, struct pa
 	char dev[64];
 	int r;
 
-	unlock_close(boot);
+	(void)dm_remove(ROOT_MAPPING); /* of a run that crashed; mostly there is none */
 	r = dm_crypt_open(&crypt, &volume->key, dev, sizeof(dev));
 	if (r < 0)
 		return log_err(r, "unlock", "volume=%s dev=%s error=%s next=\"the next candidate\"",

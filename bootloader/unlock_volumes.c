@@ -60,33 +60,20 @@ static bool judge_disk(struct boot *boot)
 
 static struct volume_header header_of(const struct unlock_volume *volume)
 {
-	const struct luks_info *info = &volume->info;
-	struct volume_header header = {
-		.luks2 = true,
-		.reencrypting = info->reencrypting,
-		.segments = info->segments,
-		.cipher = info->cipher,
-		.key_size = info->key_size,
-	};
+	struct volume_header header;
 	uint32_t random = 0;
 
+	luks_header(&volume->info, &header);
 	for (unsigned i = 0; i < volume->tokens; i++) {
 		const struct token *token = &volume->token[i];
 
 		if (token->kind == TOKEN_UNKNOWN)
 			header.unknown_tokens++;
 		else if (token->kind != TOKEN_SYSTEMD_OTHER)
-			random |= token->slots;
+			random |= token->slots | token->planned;
 	}
 	for (unsigned i = 0; i < LUKS_SLOTS; i++)
-		header.slot[i] = (struct volume_slot){
-			.used = info->slot[i].used,
-			.random_key = random & (1u << i),
-			.argon2 = info->slot[i].argon2,
-			.iterations = info->slot[i].iterations,
-			.memory_kib = info->slot[i].memory_kib,
-			.area_cipher = info->slot[i].area_cipher,
-		};
+		header.slot[i].random_key = random & (1u << i);
 	return header;
 }
 
