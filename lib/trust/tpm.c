@@ -10,6 +10,7 @@
 #include "crypto.h"
 #include "library.h"
 #include "tpm_internal.h"
+#include "wipe.h"
 
 struct tpm_esys esys;
 struct tpm_mu mu;
@@ -97,7 +98,8 @@ static void wipe_in(void *memory, const void *secret, size_t size)
 
 /*
  * ESYS decrypts a response where it received it, and keeps the arguments of a command in case it
- * must be sent again; both are in its two contexts until another command overwrites them.
+ * must be sent again; both are in its two contexts until another command overwrites them. What it
+ * decrypted with was on the stack.
  */
 void tpm_forget(struct tpm *tpm, const void *secret, size_t size)
 {
@@ -105,6 +107,7 @@ void tpm_forget(struct tpm *tpm, const void *secret, size_t size)
 
 	if (size == 0)
 		return;
+	wipe_stack();
 	wipe_in(tpm->esys, secret, size);
 	if (esys.GetSysContext(tpm->esys, &sys) == TSS2_RC_SUCCESS && sys)
 		wipe_in(sys, secret, size);

@@ -119,6 +119,8 @@ static int read_under(struct tpm *tpm, const struct nv *nv, const struct tpm_pcr
 			  nv->public.dataSize, 0, &data);
 	if (rc != TSS2_RC_SUCCESS)
 		return tpm_failed(tpm, "NV_Read", rc);
+	tpm_handle_used(&policy);
+	tpm_handle_used(&encryption);
 	r = secret_copy(data->buffer, data->size, ret_secret);
 	tpm_forget(tpm, data->buffer, data->size);
 	tpm_free(data, sizeof(*data));
@@ -234,7 +236,8 @@ int tpm_balena_define(struct tpm *tpm, const uint8_t policy[static TPM_SHA256_SI
 	if (r == 0)
 		r = tpm_primary_any(tpm, &primary);
 	if (r == 0)
-		r = tpm_session(tpm, TPM2_SE_HMAC, primary.tr, TPMA_SESSION_DECRYPT, &session);
+		r = tpm_session(tpm, TPM2_SE_HMAC, primary.tr,
+				TPMA_SESSION_DECRYPT | TPMA_SESSION_CONTINUESESSION, &session);
 	if (r < 0)
 		return r;
 	auth.buffer[auth.size - 1] |= 1; /* the TPM strips zeros at the end */

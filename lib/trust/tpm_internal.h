@@ -118,6 +118,11 @@ struct tpm_handle {
 void tpm_handle_done(struct tpm_handle *handle);
 #define _handle_ _cleanup_(tpm_handle_done)
 
+/* A session without TPMA_SESSION_CONTINUESESSION went with the command that it was used for, when
+ * that succeeded: nothing to flush. Commands are dear: around each, the kernel's resource manager
+ * swaps all that is loaded. */
+void tpm_handle_used(struct tpm_handle *session);
+
 /* Makes the primary key. */
 int tpm_primary(struct tpm *tpm, enum tpm_primary primary, bool noda, struct tpm_handle *handle);
 /* One to salt sessions with, of an algorithm that the TPM has. */

@@ -85,16 +85,15 @@ struct unsealing {
 	TPM2B_PUBLIC public;
 	struct tpm_handle primary, object; /* loaded when the PCRs are right */
 	TPM2B_AUTH auth;		   /* from the PIN */
+	bool used;			   /* a key was loaded */
 	struct tpm_refusal refusal;
 };
 
 static void unsealing_done(struct unsealing *u)
 {
-	bool loaded = u->primary.tr != ESYS_TR_NONE;
-
 	tpm_handle_done(&u->object);
 	tpm_handle_done(&u->primary);
-	if (loaded && is_watched(u->sealed))
+	if (u->used && is_watched(u->sealed))
 		(void)tpm_shutdown(u->tpm); /* that the count may rise is all that it costs */
 	auth_done(&u->auth);
 }
@@ -105,11 +104,10 @@ static int load(struct unsealing *u)
 	TSS2_RC rc;
 	int r;
 
-	if (u->object.tr != ESYS_TR_NONE)
-		return 0;
 	r = tpm_primary(tpm, u->sealed->primary, u->sealed->noda, &u->primary);
-	if (r < 0)
+	if (r < 0 || u->object.tr != ESYS_TR_NONE)
 		return r;
+	u->used = true;
 	rc = esys.Load(tpm->esys, u->primary.tr, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
 		       &u->private, &u->public, &u->object.tr);
 	if (rc != TSS2_RC_SUCCESS) {
@@ -214,6 +212,7 @@ static int attempt(struct unsealing *u, struct secret *ret_secret)
 	if (r == 0)
 		r = tpm_session(u->tpm, TPM2_SE_POLICY, u->primary.tr, TPMA_SESSION_ENCRYPT,
 				&session);
+	tpm_handle_done(&u->primary); /* at once: see tpm_handle_used() */
 	if (r == 0)
 		r = play(u, session.tr, &values, branch, policy, signature, size);
 	if (r < 0)
@@ -223,6 +222,7 @@ static int attempt(struct unsealing *u, struct secret *ret_secret)
 		r = tpm_failed(u->tpm, "Unseal", rc);
 		return tpm_code(rc) == TPM2_RC_PCR_CHANGED ? -EAGAIN : r;
 	}
+	tpm_handle_used(&session);
 	r = secret_copy(data->buffer, data->size, ret_secret);
 	tpm_forget(u->tpm, data->buffer, data->size);
 	tpm_free(data, sizeof(*data));
@@ -330,8 +330,12 @@ static int create(struct tpm *tpm, const struct tpm_sealed *sealed,
 		return r;
 	rc = esys.Create(tpm->esys, primary.tr, session.tr, ESYS_TR_NONE, ESYS_TR_NONE, sensitive,
 			 template, &outside, &pcrs, &private, &public, NULL, NULL, NULL);
-	r = rc == TSS2_RC_SUCCESS ? blob_format(private, public, buf, size, ret_size)
-				  : tpm_failed(tpm, "Create", rc);
+	if (rc == TSS2_RC_SUCCESS) {
+		tpm_handle_used(&session);
+		r = blob_format(private, public, buf, size, ret_size);
+	} else {
+		r = tpm_failed(tpm, "Create", rc);
+	}
 	esys.Free(private);
 	esys.Free(public);
 	return r;

@@ -21,6 +21,11 @@ void tpm_handle_done(struct tpm_handle *handle)
 	handle->tr = ESYS_TR_NONE;
 }
 
+void tpm_handle_used(struct tpm_handle *session)
+{
+	session->tr = ESYS_TR_NONE;
+}
+
 /* As systemd-cryptenroll makes it: every bit counts, since the key is derived from this. */
 static TPM2B_PUBLIC primary_template(enum tpm_primary primary, bool noda)
 {
@@ -94,9 +99,6 @@ int tpm_session(struct tpm *tpm, TPM2_SE type, ESYS_TR salt, TPMA_SESSION attrib
 		handle->tr = ESYS_TR_NONE;
 		return tpm_failed(tpm, "StartAuthSession", rc);
 	}
-	/* It outlives the command, so that it is flushed in one way whether that succeeds or
-	 * fails. */
-	attributes |= TPMA_SESSION_CONTINUESESSION;
 	rc = esys.TRSess_SetAttributes(tpm->esys, handle->tr, attributes, 0xff);
 	return rc == TSS2_RC_SUCCESS ? 0 : tpm_failed(tpm, "TRSess_SetAttributes", rc);
 }

@@ -17,6 +17,7 @@
 _Static_assert(WIPE_MIN == sizeof(uint64_t), "what is compared at once");
 
 #define MAPS_MAX (1u << 20)
+#define STACK_DEPTH (32 * 1024)
 #define MAPPING_MAX (1ul << 30) /* larger ones are a sanitizer's shadow, not memory in use */
 
 /* Eight bytes at any address. */
@@ -45,6 +46,14 @@ __attribute__((no_sanitize("address"), noinline)) static int wipe_range(uint8_t 
 		found++;
 	}
 	return found;
+}
+
+/* A sanitizer would put the array elsewhere. */
+__attribute__((no_sanitize("address"), noinline)) void wipe_stack(void)
+{
+	uint8_t dead[STACK_DEPTH];
+
+	explicit_bzero(dead, sizeof(dead));
 }
 
 int wipe_copies(const void *secret, size_t size)

@@ -16,3 +16,6 @@
  * WIPE_MIN bytes; other errors when /proc is not there.
  */
 int wipe_copies(const void *secret, size_t size);
+
+/* Wipes what functions that have returned left on the stack, 32 KiB deep. */
+void wipe_stack(void);

@@ -95,6 +95,16 @@ static inline int run(const char *program, ...)
 		}                                                                      \
 	} while (0)
 
+/* Does it take a connection? Its socket is there before that. */
+static inline bool swtpm_listens(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memcpy(address.sun_path, swtpm.sock, strlen(swtpm.sock));
+	return connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+}
+
 static inline void swtpm_power_on(void)
 {
 	char server[160], ctrl[160], state[96];
@@ -110,21 +120,20 @@ static inline void swtpm_power_on(void)
 			(char *)"--flags",
 			(char *)"not-need-init,startup-clear",
 			NULL};
-	struct stat st;
 
 	(void)snprintf(server, sizeof(server), "type=unixio,path=%s", swtpm.sock);
 	(void)snprintf(ctrl, sizeof(ctrl), "type=unixio,path=%s.ctrl", swtpm.sock);
 	(void)snprintf(state, sizeof(state), "dir=%s", swtpm.dir);
 	(void)unlink(swtpm.sock);
 	swtpm.pid = spawn(argv);
-	for (unsigned i = 0; i < 1000 && stat(swtpm.sock, &st) < 0; i++) {
+	for (unsigned i = 0; !swtpm_listens(); i++) {
 		int status;
 
 		if (waitpid(swtpm.pid, &status, WNOHANG) == swtpm.pid)
 			fail_msg("swtpm ended at once");
+		assert_true(i < 1000);
 		(void)nanosleep(&(struct timespec){0, 10000000}, NULL);
 	}
-	assert_int_equal(stat(swtpm.sock, &st), 0);
 }
 
 /* As the supply does it: nothing is told. */

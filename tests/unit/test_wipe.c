@@ -67,6 +67,27 @@ static void what_was_freed_is_wiped(void **state)
 	assert_int_equal(wipe_copies(secret, SIZE), 0);
 }
 
+/* Leaves a copy on the stack, where it returns to. */
+__attribute__((no_sanitize("address"), noinline)) static void leave(const uint8_t *secret)
+{
+	volatile uint8_t deep[8192];
+
+	for (size_t i = 0; i < SIZE; i++)
+		deep[i] = secret[i];
+	assert_int_equal(deep[0], secret[0]);
+}
+
+static void dead_stack_is_wiped(void **state)
+{
+	uint8_t secret[SIZE];
+
+	(void)state;
+	fresh(secret);
+	leave(secret);
+	wipe_stack();
+	assert_int_equal(wipe_copies(secret, SIZE), 0);
+}
+
 static void the_bytes_themselves_and_others_stay(void **state)
 {
 	uint8_t secret[SIZE], kept[SIZE], other[SIZE];
@@ -99,6 +120,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(copies_are_wiped_wherever_they_are),
 		cmocka_unit_test(what_was_freed_is_wiped),
+		cmocka_unit_test(dead_stack_is_wiped),
 		cmocka_unit_test(the_bytes_themselves_and_others_stay),
 		cmocka_unit_test(short_bytes_are_refused),
 	};
