@@ -26,3 +26,17 @@ struct verity {
 /* offset: bytes, where the superblock is on the hash device; the tree begins with the first block
  * behind it. -EBADMSG when it is none, or of another version. */
 int verity_parse(const void *data, size_t size, uint64_t offset, struct verity *ret_verity);
+
+/*
+ * The same as text, in the words of systemd's systemd.verity_root_options= (systemd-veritysetup-generator(8)),
+ * for one who then need not read the superblock:
+ *
+ *   superblock=0,format=1,hash=NAME,data-block-size=N,hash-block-size=N,data-blocks=N,hash-offset=N,salt=HEX|-
+ *
+ * hash-offset is that of the tree, in bytes. The UUID is not in it. verity_options_parse() takes what
+ * verity_options_format() writes and nothing else: -EBADMSG; -ENOSPC when it does not fit in size bytes
+ * (VERITY_OPTIONS_MAX are enough for any).
+ */
+#define VERITY_OPTIONS_MAX 768
+int verity_options_format(const struct verity *verity, char *buf, size_t size);
+int verity_options_parse(const char *text, struct verity *ret_verity);

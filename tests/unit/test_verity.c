@@ -98,12 +98,104 @@ static void what_is_none_is_refused(void **state)
 	assert_int_equal(verity.data_blocks, 7);
 }
 
+/* ---- as text ---- */
+
+#define OPTIONS                                                                   \
+	"superblock=0,format=1,hash=sha256,data-block-size=4096,hash-block-size=" \
+	"1024,data-blocks=1024,hash-offset=4195328,salt="
+
+static void options_say_what_the_superblock_says(void **state)
+{
+	uint8_t block[VERITY_SUPERBLOCK];
+	struct verity verity, again;
+	char text[VERITY_OPTIONS_MAX];
+
+	(void)state;
+	superblock(block);
+	block[69] = 4;
+	block[80] = 2;
+	assert_int_equal(parse(block, 4 << 20, &verity), 0);
+	assert_int_equal(verity_options_format(&verity, text, sizeof(text)), 0);
+	assert_string_equal(text, OPTIONS "5a5a");
+	assert_int_equal(verity_options_parse(text, &again), 0);
+	memcpy(again.uuid, verity.uuid, sizeof(again.uuid)); /* not in the text */
+	assert_memory_equal(&again, &verity, sizeof(verity));
+
+	block[80] = 0;
+	assert_int_equal(parse(block, 4 << 20, &verity), 0);
+	assert_int_equal(verity_options_format(&verity, text, sizeof(text)), 0);
+	assert_string_equal(text, OPTIONS "-");
+	assert_int_equal(verity_options_parse(text, &again), 0);
+	assert_int_equal(again.salt_size, 0);
+	assert_int_equal(verity_options_format(&verity, text, strlen(OPTIONS "-")), -ENOSPC);
+}
+
+static void options_of_any_superblock_fit(void **state)
+{
+	struct verity verity = {.data_block_size = 65536,
+				.hash_block_size = 512,
+				.data_blocks = INT64_MAX / 65536,
+				.hash_start = INT64_MAX / 512,
+				.salt_size = VERITY_SALT_MAX};
+	char text[VERITY_OPTIONS_MAX];
+	struct verity again;
+
+	(void)state;
+	memset(verity.algorithm, 'a', sizeof(verity.algorithm) - 1);
+	assert_int_equal(verity_options_format(&verity, text, sizeof(text)), 0);
+	assert_int_equal(verity_options_parse(text, &again), 0);
+	assert_memory_equal(&again, &verity, sizeof(verity));
+}
+
+static void other_options_are_refused(void **state)
+{
+	static const char *const odd[] = {
+		"",
+		"superblock=1",
+		OPTIONS,
+		OPTIONS "5",
+		OPTIONS "5a,",
+		OPTIONS "5a,ignore-corruption",
+		OPTIONS "--",
+		" " OPTIONS "-",
+		"superblock=0,format=1,hash=,data-block-size=4096,hash-block-size=4096,data-blocks=1,"
+		"hash-offset=4096,salt=-",
+		"superblock=0,format=1,hash=sha 256,data-block-size=4096,hash-block-size=4096,"
+		"data-blocks=1,hash-offset=4096,salt=-",
+		"superblock=0,format=1,hash=sha256,data-block-size=4097,hash-block-size=4096,"
+		"data-blocks=1,hash-offset=4096,salt=-",
+		"superblock=0,format=1,hash=sha256,data-block-size=4096,hash-block-size=0,"
+		"data-blocks=1,hash-offset=4096,salt=-",
+		"superblock=0,format=1,hash=sha256,data-block-size=4294971392,hash-block-size=4096,"
+		"data-blocks=1,hash-offset=4096,salt=-",
+		"superblock=0,format=1,hash=sha256,data-block-size=4096,hash-block-size=4096,"
+		"data-blocks=0,hash-offset=4096,salt=-",
+		"superblock=0,format=1,hash=sha256,data-block-size=4096,hash-block-size=4096,"
+		"data-blocks=2251799813685248,hash-offset=4096,salt=-",
+		"superblock=0,format=1,hash=sha256,data-block-size=4096,hash-block-size=4096,"
+		"data-blocks=1,hash-offset=4097,salt=-",
+		"superblock=0,format=1,hash=sha256,data-block-size=4096,hash-block-size=4096,"
+		"data-blocks=01,hash-offset=4096,salt=-",
+		"superblock=0,format=1,hash=sha256,data-block-size=4096,hash-block-size=4096,"
+		"data-blocks=18446744073709551617,hash-offset=4096,salt=-",
+	};
+	struct verity verity = {.data_blocks = 7};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(odd); i++)
+		assert_int_equal(verity_options_parse(odd[i], &verity), -EBADMSG);
+	assert_int_equal(verity.data_blocks, 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_superblock_is_read),
 		cmocka_unit_test(the_tree_begins_with_the_first_block_behind_it),
 		cmocka_unit_test(what_is_none_is_refused),
+		cmocka_unit_test(options_say_what_the_superblock_says),
+		cmocka_unit_test(options_of_any_superblock_fit),
+		cmocka_unit_test(other_options_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
