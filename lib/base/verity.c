@@ -76,7 +76,8 @@ int verity_parse(const void *data, size_t size, uint64_t offset, struct verity *
 	if (get(p + AT_VERSION, 4) != 1 || get(p + AT_TYPE, 4) != 1)
 		return -EBADMSG;
 	memcpy(verity.uuid, p + AT_UUID, sizeof(verity.uuid));
-	memcpy(verity.algorithm, p + AT_ALGORITHM, sizeof(verity.algorithm));
+	memcpy(verity.algorithm, p + AT_ALGORITHM,
+	       strnlen((const char *)p + AT_ALGORITHM, sizeof(verity.algorithm)));
 	verity.data_block_size = (uint32_t)get(p + AT_DATA_BLOCK, 4);
 	verity.hash_block_size = (uint32_t)get(p + AT_HASH_BLOCK, 4);
 	verity.data_blocks = get(p + AT_DATA_BLOCKS, 8);
