@@ -64,12 +64,19 @@ static int write_whole(int fd, const uint8_t *data, size_t size)
 	return 0;
 }
 
-/* With a line's end, which is not part of it. */
+/* With a line's end, which is not part of it. Under its name there is the whole key or nothing. */
 static int write_key(const char *path, const struct secret *key)
 {
-	_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	_free_ char *temporary = NULL;
+	_close_ int fd = -1;
 	int r;
 
+	if (asprintf(&temporary, "%s.new", path) < 0) {
+		temporary = NULL;
+		return -ENOMEM;
+	}
+	(void)unlink(temporary); /* what a cut left: nobody has seen it */
+	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
 	r = write_whole(fd, key->data, key->size);
@@ -77,7 +84,12 @@ static int write_key(const char *path, const struct secret *key)
 		r = write_whole(fd, (const uint8_t *)"\n", 1);
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
-	return r == 0 ? sync_directory(path) : r;
+	if (r == 0 && renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) < 0)
+		r = -errno;
+	if (r == 0)
+		return sync_directory(path);
+	(void)unlink(temporary);
+	return r;
 }
 
 /* A file that is there: of an earlier run that was cut, when what is in it is such a key and nobody
@@ -115,10 +127,8 @@ static enum result get_key(const struct options *options, struct secret *ret_key
 		return complain("cannot make a recovery key: %s", strerror(-r));
 	if (options->to) {
 		r = write_key(options->to, &key);
-		if (r < 0) {
-			(void)unlink(options->to); /* half a key is none */
+		if (r < 0)
 			return complain("cannot write %s: %s", options->to, strerror(-r));
-		}
 	}
 	*ret_key = secret_take(&key);
 	return RESULT_OK;

@@ -89,8 +89,8 @@ static int add_slot(struct enrol_volume *volume, const struct enrolment *enrolme
 	int planned = written->slot, slot = -1;
 	int r = luks_slot_add(volume->luks, &volume->key, enrolment->passphrase, true, &slot);
 
-	if (r < 0)
-		return r;
+	if (r < 0) /* what is given is right, so it is the room for key material that is short */
+		return r == -EINVAL ? -ENOSPC : r;
 	written->slot = slot;
 	if (slot != planned) /* nobody else writes here, so libcryptsetup counts otherwise */
 		return -EIO;
