@@ -234,6 +234,8 @@ STUB ?= /usr/lib/systemd/boot/efi/linux$(if $(filter aarch64,$(ARCH)),aa64,x64).
 # What the EFI file starts with: the role, and a console on the screen and the first serial port.
 CONSOLES := $(if $(filter aarch64,$(ARCH)),console=tty0,console=tty0 console=ttyS0$(,)115200)
 EFI_CMDLINE ?= tugboot.boot $(CONSOLES)
+# The public key (PEM) of signed roots, see tugboot-encryption(7); none by default.
+VERITY_KEY ?=
 EMPTY_DIRECTORIES := dev/ proc/ root/ run/ sys/ sysroot/ tmp/
 SHELL_FILES := bin/busybox=$(BUSYBOX) bin/sh@busybox
 
@@ -250,12 +252,12 @@ $(B)/%.stripped: $(B)/%
 .PRECIOUS: $(B)/%.stripped
 
 $(B)/.initramfs: FORCE
-	$(call keep,DEV=$(DEV) $(if $(filter 1,$(DEV)),$(BUSYBOX)))
+	$(call keep,DEV=$(DEV) $(if $(filter 1,$(DEV)),$(BUSYBOX)) $(VERITY_KEY))
 
 # Shared libraries of the bootloader: those that it is linked with, and those that it loads when there
 # is an encrypted volume. Debian has no static ones of these. In place of what only says "not here" stand
 # libraries that say no more than that.
-LOADED := libcryptsetup.so.12 libcrypto.so.3 libtss2-esys.so.0 libtss2-mu.so.0 libtss2-tcti-device.so.0
+LOADED := libcryptsetup.so.12 libcrypto.so.3 libtss2-esys.so.0 libtss2-mu.so.0
 ABSENT := $(addprefix $(B)/absent/,libudev.so.1 libselinux.so.1 libm.so.6)
 
 $(B)/absent/libudev.so.1 $(B)/absent/libselinux.so.1 $(B)/absent/libm.so.6: \
@@ -269,10 +271,11 @@ $(B)/absent/%: $(wildcard initramfs/absent/*)
 $(B)/libraries.list: $(B)/bootloader $(ABSENT) initramfs/libraries
 	$(Q)initramfs/libraries --compiler '$(CC)' --absent $(B)/absent $(B)/bootloader $(LOADED) >$@
 
-$(B)/initramfs.cpio.zst: $(B)/libraries.list $(B)/init.stripped $(B)/bootloader.stripped initramfs/pack $(B)/.initramfs
+$(B)/initramfs.cpio.zst: $(B)/libraries.list $(B)/init.stripped $(B)/bootloader.stripped initramfs/pack $(B)/.initramfs $(VERITY_KEY)
 	$(call say,PACK,$@$(if $(filter 1,$(DEV)), (with a shell)))
 	$(Q)initramfs/pack $@ $(EMPTY_DIRECTORIES) init=$(B)/init.stripped \
-		bootloader=$(B)/bootloader.stripped $$(cat $(B)/libraries.list) $(if $(filter 1,$(DEV)),$(SHELL_FILES))
+		bootloader=$(B)/bootloader.stripped $$(cat $(B)/libraries.list) \
+		$(if $(VERITY_KEY),tugboot-verity.pem=$(VERITY_KEY)) $(if $(filter 1,$(DEV)),$(SHELL_FILES))
 
 $(B)/.efi: FORCE
 	$(call keep,$(VERSION) $(STUB) $(EFI_CMDLINE))

@@ -2,7 +2,8 @@
 /*
  * The OS role: the same initramfs under the root's kernel, for roots that build none of their own.
  * Finds the root that root= names (UUID=, PARTUUID=, LABEL=, PARTLABEL= or /dev/…), mounts it on
- * SYSROOT as rootfstype=, rootflags=, ro and rw ask, and leaves the switch to PID 1.
+ * SYSROOT as rootfstype=, rootflags=, ro and rw ask, and leaves the switch to PID 1. A root that the boot
+ * role verified is opened by what it said, and read-only.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include "mount.h"
 #include "os_volumes.h"
 #include "uevent.h"
+#include "verified.h"
 
 #define DISKS_MAX 64
 #define ROOT_SECONDS 60
@@ -61,7 +63,7 @@ static bool find_root(const char *root, char slot, struct partition *ret_part)
 	return false;
 }
 
-static int mount_sysroot(const struct boot *boot, const struct partition *part)
+static int mount_sysroot(const struct boot *boot, const struct partition *part, bool writable)
 {
 	char fstype[32], flags[256];
 	int r;
@@ -71,8 +73,7 @@ static int mount_sysroot(const struct boot *boot, const struct partition *part)
 	if (cmdline_get(boot->cmdline, "rootflags", flags, sizeof(flags)) <= 0)
 		flags[0] = '\0';
 	progress_tell(STEP_SLOT, 0, MOUNT_SECONDS);
-	r = mount_root(part->dev, fstype, SYSROOT, wants_writable(boot->cmdline),
-		       flags[0] ? flags : NULL);
+	r = mount_root(part->dev, fstype, SYSROOT, writable, flags[0] ? flags : NULL);
 	if (r < 0)
 		return log_err(r, "root", "dev=%s fstype=%s error=%s found=\"cannot be mounted\"",
 			       part->dev, log_quote(fstype), log_errno(r));
@@ -86,10 +87,11 @@ enum boot_result os_role(struct boot *boot)
 	uint64_t deadline = clock_ms() + 1000u * (uint64_t)seconds, now;
 	char root[128], slot[16] = "";
 	struct partition part;
-	bool opened;
+	bool opened, verified, writable;
 
 	progress_tell(STEP_DISK, 0, seconds + 30);
-	if (cmdline_get(boot->cmdline, "root", root, sizeof(root)) <= 0) {
+	verified = verified_device(boot->cmdline, root, sizeof(root));
+	if (!verified && cmdline_get(boot->cmdline, "root", root, sizeof(root)) <= 0) {
 		log_line(LOG_ERROR, "root", "found=\"no root= on the command line\" next=reboot");
 		return BOOT_FAILED;
 	}
@@ -107,9 +109,11 @@ enum boot_result os_role(struct boot *boot)
 		}
 	}
 	os_volumes_done();
-	if (mount_sysroot(boot, &part) < 0)
+	if (verified && verified_open_root(boot->cmdline, &part) < 0)
 		return BOOT_FAILED;
-	log_event("root", "dev=%s on=%s mode=%s", part.dev, SYSROOT,
-		  wants_writable(boot->cmdline) ? "rw" : "ro");
+	writable = !verified && wants_writable(boot->cmdline);
+	if (mount_sysroot(boot, &part, writable) < 0)
+		return BOOT_FAILED;
+	log_event("root", "dev=%s on=%s mode=%s", part.dev, SYSROOT, writable ? "rw" : "ro");
 	return BOOT_SWITCH;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One slot, from its partition to a loaded kernel: unlock it, mount the root read-only, find its kernel, compose
- * the command line, kexec_file_load(). Refusals cost nothing: the caller asks the policy again.
+ * One slot, from its partition to a loaded kernel: unlock it, verify it, mount the root read-only, find its
+ * kernel, compose the command line, kexec_file_load(). Refusals cost nothing: the caller asks the policy again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 #include "log.h"
 #include "mount.h"
 #include "unlock.h"
+#include "verified.h"
 
 #define ROOT_MOUNT "/run/root"
 #define SLOT_SECONDS 90
@@ -25,15 +26,14 @@
 struct load {
 	struct boot *boot;
 	const struct slot_decision *decision;
-	struct partition part; /* of an encrypted root: what is in it */
+	struct partition part; /* of an encrypted or a verified root: what is in it */
+	struct verified verified;
 	int root_fd;
 };
 
-static const struct partition *slot_partition(const struct boot *boot, char slot)
+static enum part_role slot_role(char slot)
 {
-	return &boot->disk.role[slot == 'A'   ? PART_ROOT_A
-				: slot == 'B' ? PART_ROOT_B
-					      : PART_RECOVERY];
+	return slot == 'A' ? PART_ROOT_A : slot == 'B' ? PART_ROOT_B : PART_RECOVERY;
 }
 
 /* True when another root of this disk carries the same filesystem UUID: both were written from one
@@ -51,9 +51,15 @@ static bool uuid_is_shared(const struct boot *boot, const struct partition *part
 	return false;
 }
 
-static void root_value(const struct boot *boot, const struct partition *part, char *buf,
-		       size_t size)
+static void root_value(const struct load *load, char *buf, size_t size)
 {
+	const struct boot *boot = load->boot;
+	const struct partition *part = &load->part;
+
+	if (load->verified.asked) {
+		(void)snprintf(buf, size, "/dev/mapper/root"); /* verified.c, systemd */
+		return;
+	}
 	if (part->uuid[0] && !uuid_is_shared(boot, part))
 		(void)snprintf(buf, size, "UUID=%s", part->uuid);
 	else if (part->partuuid[0])
@@ -88,6 +94,7 @@ static int compose(const struct load *load, const struct kernel *kernel, char *b
 		.allowed = d->allowed,
 		.cause = d->cause != SLOT_CAUSE_NONE ? slot_cause_name(d->cause) : "",
 		.last = last != SLOT_LAST_UNKNOWN ? slot_last_name(last) : "",
+		.verity = load->verified.asked ? load->verified.options : NULL,
 	};
 	size_t max = kernel->cmdline_max > KEXEC_CMDLINE_RESERVE
 			     ? kernel->cmdline_max - KEXEC_CMDLINE_RESERVE
@@ -95,13 +102,15 @@ static int compose(const struct load *load, const struct kernel *kernel, char *b
 	int r;
 
 	environment_value(load->boot, ENV_CMDLINE, extra, sizeof(extra));
-	if (extra[0] && load->boot->unlock->policy.volumes.strict) {
+	if (extra[0] &&
+	    (load->boot->unlock->policy.volumes.strict || load->boot->unlock->policy.verity)) {
 		/* It lies in the clear: it may choose a slot, not what the slot does. */
-		log_warn("command-line", "found=\"" ENV_CMDLINE " beside encrypted roots\" "
-					 "next=\"leave it out\"");
+		log_warn("command-line",
+			 "found=\"" ENV_CMDLINE " beside encrypted or signed roots\" "
+			 "next=\"leave it out\"");
 		extra[0] = '\0';
 	}
-	root_value(load->boot, &load->part, root, sizeof(root));
+	root_value(load, root, sizeof(root));
 	size = MIN(size, max + 1);
 	r = cmdline_compose(&parts, buf, size);
 	if (r == -E2BIG && extra[0]) {
@@ -170,7 +179,6 @@ static int load_root(struct load *load)
 	_close_ int root_fd = -1;
 	int r;
 
-	mount_end(ROOT_MOUNT); /* of a run that crashed */
 	r = mount_read_only(load->part.dev, load->part.fstype, ROOT_MOUNT);
 	if (r < 0)
 		return log_err(r, "root",
@@ -202,17 +210,24 @@ static int load_root(struct load *load)
 
 int slot_load(struct boot *boot, const struct slot_decision *decision)
 {
+	enum part_role role = slot_role(decision->slot);
 	struct load load = {
 		.boot = boot,
 		.decision = decision,
-		.part = *slot_partition(boot, decision->slot),
+		.part = boot->disk.role[role],
 	};
 	int r;
 
+	mount_end(ROOT_MOUNT); /* of a run that crashed, and what it stood on */
+	verified_close();
 	r = unlock_partition(boot, &load.part);
 	progress_tell(STEP_SLOT, decision->slot, SLOT_SECONDS);
 	if (r == 0)
+		r = verified_open(boot, role, &load.part, &load.verified);
+	if (r == 0)
 		r = load_root(&load);
+	if (load.verified.asked)
+		verified_close();
 	unlock_close(boot);
 	return r;
 }

@@ -39,6 +39,8 @@ struct unlock_policy {
 	bool dma_required; /* tugboot.dma=require: refuse when the firmware says that it was off */
 	bool log_required; /* tugboot.log=require: refuse without an event log */
 	uint32_t balena_pcrs;
+	uint32_t
+		verity; /* roots that must be signed, 1u << role each; 0: verity is not asked for */
 };
 
 struct unlock_volume {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What the device's maker says of encryption, on the command line that is signed with the EFI file:
- * tugboot.encrypted=, tugboot.unlock=, tugboot.keys=, tugboot.dma=, tugboot.log=, tugboot.pcrs=.
+ * tugboot.encrypted=, tugboot.unlock=, tugboot.keys=, tugboot.dma=, tugboot.log=, tugboot.pcrs=;
+ * and which roots must be signed: tugboot.verity=.
  * A word that is not known is refused: a typing error must not open a device.
  */
 #include <errno.h>
@@ -75,6 +76,28 @@ static int read_pcrs(const char *text, uint32_t *ret_pcrs)
 	return 0;
 }
 
+/* `rootA,rootB,recovery`, or `all` of them, as a mask of roles. */
+static int read_roots(const char *text, uint32_t *ret_roles)
+{
+	static const enum part_role roots[] = {PART_ROOT_A, PART_ROOT_B, PART_RECOVERY};
+	static const char *const names[] = {"rootA", "rootB", "recovery"};
+	uint32_t roles = 0;
+
+	for (const char *p = streq(text, "all") ? "rootA,rootB,recovery" : text;; p++) {
+		size_t n = strcspn(p, ",");
+		int root = word_index(p, n, names, ARRAY_SIZE(names));
+
+		if (root < 0 || roles & 1u << roots[root])
+			return -EINVAL;
+		roles |= 1u << roots[root];
+		p += n;
+		if (!*p)
+			break;
+	}
+	*ret_roles = roles;
+	return 0;
+}
+
 /* A key with one of a few words as its value; *choice stays when it is absent. */
 static int read_choice(const char *cmdline, const char *key, const char *const *words, size_t n,
 		       const char *expected, unsigned *choice)
@@ -118,6 +141,12 @@ int unlock_policy_read(const char *cmdline, struct unlock_policy *ret_policy)
 		r = cmdline_get(cmdline, "tugboot.pcrs", value, sizeof(value));
 		if (r < 0 || read_pcrs(value, &policy.balena_pcrs) < 0)
 			return refuse("tugboot.pcrs", r < 0 ? "" : value, "numbers up to 23");
+	}
+	if (cmdline_has(cmdline, "tugboot.verity")) {
+		r = cmdline_get(cmdline, "tugboot.verity", value, sizeof(value));
+		if (r < 0 || read_roots(value, &policy.verity) < 0)
+			return refuse("tugboot.verity", r < 0 ? "" : value,
+				      "all, or a list of rootA,rootB,recovery");
 	}
 	r = read_choice(cmdline, "tugboot.keys", keys, ARRAY_SIZE(keys), "os, initrd or none",
 			&hand_over);
