@@ -404,7 +404,7 @@ enum result predict_next(const struct options *options, const struct prediction 
 	_cleanup_(open_log_done) struct open_log log = {0};
 	struct prediction next = *current;
 	uint32_t unknown = current->values.pcrs & STUB_PCRS;
-	struct predict_efi efi;
+	struct predict_efi efi = {0};
 	enum result result;
 	int r;
 

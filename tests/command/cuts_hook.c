@@ -165,7 +165,6 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
 }
 
 /* The same where offsets have 64 bits by another name. */
-ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset);
 ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset)
 {
 	return pwrite(fd, data, size, offset);
@@ -174,7 +173,7 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off_t offset)
 /* Other sockets are the kernel's crypto. */
 ssize_t send(int fd, const void *data, size_t size, int flags)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = {0};
 	socklen_t len = sizeof(address);
 
 	start();

@@ -49,8 +49,8 @@ class EventLog:
     def __init__(self, banks=("sha1", "sha256")):
         self.banks = banks
         algs = b"".join(struct.pack("<HH", BANKS[b], hashlib.new(b).digest_size) for b in banks)
-        head = (b"Spec ID Event03\0" + struct.pack("<IBBBB", 0, 0, 2, 0, 2) +
-                struct.pack("<I", len(banks)) + algs + b"\0")
+        head = b"Spec ID Event03\0" + struct.pack("<IBBBBI", 0, 0, 2, 0, 2, len(banks))
+        head += algs + b"\0"
         self.data = struct.pack("<II20sI", 0, 3, bytes(20), len(head)) + head
         self.events = []
 
