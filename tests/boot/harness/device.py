@@ -109,7 +109,7 @@ class Device:
         """The same for another test, which may change it."""
         other = copy.copy(self)
         other.disk = copy.copy(self.disk)
-        other.disk.path = boot.work / self.disk.path.name
+        other.disk.path = boot.work / "device.img"
         run("cp", "--sparse=always", self.disk.path, other.disk.path)
         other.tpm = self.tpm.copy(boot.work)
         return other
