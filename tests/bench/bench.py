@@ -19,6 +19,7 @@ from pathlib import Path
 from machine import ICOUNT, Meter, Programs, distribution_kernel, ext4_root, room
 from journey import JUMP, STAMP, STOP, Journey, last_process, stopped
 from report import Report, Target, load
+from unlock import Unlock
 
 # After machine, which knows where the boot tests' harness is.
 from harness import (  # pylint: disable=wrong-import-order
@@ -336,6 +337,12 @@ class Bench:
                  len(re.findall(r"bench: exec pid=(?!1\b)", before)), "plain")
         self.targets.append(Target("processes before kexec", started, 1, kind="plain"))
 
+    # 4. Encrypted volumes.
+
+    def unlock(self):
+        """Five of them, opened by Tugboot and by a script."""
+        Unlock(self).report()
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -347,7 +354,7 @@ def main():
         with tempfile.TemporaryDirectory(prefix="tugboot-bench-") as work:
             bench = Bench(work, report)
             for part in (bench.committed, bench.trial, bench.sizes, bench.processes, bench.memory,
-                         bench.loaders, bench.parts_directly, bench.parts_by_tugboot):
+                         bench.unlock, bench.loaders, bench.parts_directly, bench.parts_by_tugboot):
                 part()
                 report.print(old)
     except HarnessError as error:
