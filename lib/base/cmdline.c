@@ -155,6 +155,13 @@ static bool is_ours(const struct cmdline_arg *arg)
 	       cmdline_key_is(arg, "BOOT_IMAGE") || cmdline_key_is(arg, "balena_stage2");
 }
 
+/* How systemd is told of a verity root (kernel-command-line(7)). */
+static bool is_verity(const struct cmdline_arg *arg)
+{
+	return cmdline_key_is(arg, "roothash") || key_starts(arg, "systemd.verity") ||
+	       key_starts(arg, "rd.systemd.verity");
+}
+
 /* Meant for the bootloader kernel alone; the last three are built into it (kernel-config). */
 static bool is_bootloaders(const struct cmdline_arg *arg)
 {
@@ -205,13 +212,14 @@ _printf_(2, 3) static void put_format(struct writer *w, const char *fmt, ...)
 		put(w, text, (size_t)n);
 }
 
-static void put_kernel_args(struct writer *w, const char *line, bool inherited)
+static void put_kernel_args(struct writer *w, const char *line, bool inherited, bool verified)
 {
 	struct cmdline_arg arg;
 	size_t pos = 0;
 
 	while (cmdline_next(line, &pos, &arg) && !cmdline_is_end_mark(&arg))
-		if (!is_ours(&arg) && !(inherited && is_bootloaders(&arg)))
+		if (!is_ours(&arg) && !(inherited && is_bootloaders(&arg)) &&
+		    !(verified && is_verity(&arg)))
 			put_arg(w, &arg);
 }
 
@@ -241,7 +249,7 @@ int cmdline_compose(const struct cmdline_parts *parts, char *buf, size_t buf_siz
 	char panic[2];
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-		put_kernel_args(&w, lines[i], i == ARRAY_SIZE(lines) - 1);
+		put_kernel_args(&w, lines[i], i == ARRAY_SIZE(lines) - 1, parts->verity);
 		panic_set |= cmdline_get(lines[i], "panic", panic, sizeof(panic)) != -ENOENT;
 	}
 	put_format(&w, "%sroot=%s tugboot.slot=%s tugboot.reason=%s tugboot.tries=%u/%u",
@@ -253,6 +261,10 @@ int cmdline_compose(const struct cmdline_parts *parts, char *buf, size_t buf_siz
 		put_format(&w, " tugboot.cause=%s", parts->cause);
 	if (parts->last[0])
 		put_format(&w, " tugboot.last=%s", parts->last);
+	if (parts->verity) {
+		put_format(&w, " tugboot.verified ");
+		put(&w, parts->verity, strlen(parts->verity));
+	}
 	if (!panic_set)
 		put_format(&w, " panic=" PANIC_SECONDS);
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)

@@ -56,8 +56,9 @@ struct cmdline_parts {
 	const char *slot;	   /* A, B or recovery */
 	const char *reason;
 	unsigned used, allowed; /* tries */
-	const char *cause; /* why it is not the slot that the environment names; may be empty */
-	const char *last;  /* how the last start ended; empty when nothing tells */
+	const char *cause;  /* why it is not the slot that the environment names; may be empty */
+	const char *last;   /* how the last start ended; empty when nothing tells */
+	const char *verity; /* options of a root that is verified; NULL for any other */
 };
 
 /*
@@ -65,8 +66,9 @@ struct cmdline_parts {
  * tugboot.reason=, tugboot.tries=, for A and B rauc.slot=, tugboot.cause= and tugboot.last= unless
  * they are empty, and panic=10 unless a part sets panic=.
  * What is said here alone is taken out of the parts: root=, tugboot.*, rauc.slot=, initrd=,
- * BOOT_IMAGE=, balena_stage2; out of the inherited part also maxcpus=0, nr_cpus= and what the
- * bootloader kernel has built in. What stands behind `--` in any part goes to the end.
+ * BOOT_IMAGE=, balena_stage2; of a root that is verified also roothash= and systemd.verity*, of which
+ * its own stand behind tugboot.verified at the end; out of the inherited part also maxcpus=0, nr_cpus= and
+ * what the bootloader kernel has built in. What stands behind `--` in any part goes to the end.
  * An unclosed quote in a part is closed, so that it cannot swallow the next.
  * Returns the length; -E2BIG when it needs more than buf_size bytes with its end (buf then holds
  * nothing of use).

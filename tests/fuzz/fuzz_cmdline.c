@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Three hostile strings as the parts of a command line. Whatever they are, the composed line says once
- * and last what Tugboot says: root=, tugboot.slot= and the rest.
+ * and last what Tugboot says: root=, tugboot.slot= and the rest; of a verified root also its root hash.
  */
 #include "cmdline.h"
 
@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size)
 				     .allowed = 2,
 				     .cause = "tries-used",
 				     .last = "panic"};
-	size_t size = 3 * input_size + 256;
+	size_t size = 3 * input_size + 384;
 	int len;
 
 	for (size_t i = 0; i < 3; i++) {
@@ -75,8 +75,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_size)
 	must_say_once(line, "tugboot.last", "panic");
 	must_say_once(line, "rauc.slot", "A");
 	MUST(cmdline_has(line, "panic"));
+	MUST(!cmdline_has(line, "tugboot.verified"));
 	MUST(!cmdline_is_boot_role(line));
 	MUST(cmdline_compose(&said, line, (size_t)len) == -E2BIG);
+	said.verity = "roothash=ab systemd.verity_root_data=PARTUUID=p systemd.verity_root_hash=h";
+	len = cmdline_compose(&said, line, size);
+	MUST(len >= 0 && (size_t)len == strlen(line));
+	must_say_once(line, "root", "UUID=u");
+	must_say_once(line, "roothash", "ab");
+	must_say_once(line, "systemd.verity_root_data", "PARTUUID=p");
+	must_say_once(line, "systemd.verity_root_hash", "h");
+	MUST(cmdline_has(line, "tugboot.verified") && !cmdline_has(line, "systemd.verity"));
 	for (size_t i = 0; i < 3; i++)
 		free(parts[i]);
 	free(line);

@@ -216,6 +216,38 @@ static void recovery_has_no_rauc_slot(void **state)
 		"panic=10");
 }
 
+static void verified_root_says_how_and_nobody_else_does(void **state)
+{
+	struct cmdline_parts parts = {
+		.slot_options = "roothash=00 systemd.verity=0 ro tugboot.verified -- roothash=11",
+		.extra_options = "systemd.verity-root-data=/dev/sdz rd.systemd.verity=no roothash",
+		.inherited = "\"roothash=22\" quiet",
+		.root = "/dev/mapper/root",
+		.slot = "A",
+		.reason = "normal",
+		.allowed = 2,
+		.cause = "",
+		.last = "",
+		.verity = "roothash=ab systemd.verity_root_data=PARTUUID=p",
+	};
+	char buf[512];
+
+	(void)state;
+	assert_true(cmdline_compose(&parts, buf, sizeof(buf)) > 0);
+	assert_string_equal(buf, "ro quiet root=/dev/mapper/root tugboot.slot=A "
+				 "tugboot.reason=normal tugboot.tries=0/2 rauc.slot=A "
+				 "tugboot.verified roothash=ab "
+				 "systemd.verity_root_data=PARTUUID=p panic=10 -- roothash=11");
+	/* A root that is not, may do so by itself; but not as if it were Tugboot. */
+	parts.verity = NULL;
+	parts.slot_options = "roothash=00 systemd.verity=1 tugboot.verified";
+	parts.extra_options = parts.inherited = "";
+	assert_true(cmdline_compose(&parts, buf, sizeof(buf)) > 0);
+	assert_string_equal(buf, "roothash=00 systemd.verity=1 root=/dev/mapper/root "
+				 "tugboot.slot=A tugboot.reason=normal tugboot.tries=0/2 "
+				 "rauc.slot=A panic=10");
+}
+
 static void line_fits_to_the_byte_or_not_at_all(void **state)
 {
 	const struct cmdline_parts parts = {"a b", "", "c", "UUID=u", "A", "trial", 1, 2, "", ""};
@@ -253,6 +285,7 @@ int main(void)
 		cmocka_unit_test(init_arguments_of_all_parts_go_last),
 		cmocka_unit_test(quoted_end_mark_cannot_take_the_root_away),
 		cmocka_unit_test(recovery_has_no_rauc_slot),
+		cmocka_unit_test(verified_root_says_how_and_nobody_else_does),
 		cmocka_unit_test(line_fits_to_the_byte_or_not_at_all),
 	};
 
