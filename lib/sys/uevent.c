@@ -30,12 +30,14 @@ int uevent_open(void)
 	return take_fd(fd);
 }
 
-/* A message is strings one after the other; the subsystem is one of them. */
+/* A message is strings one after the other; the subsystem is one of them. Mappings are not news: we make
+ * them ourselves, and would never wait after a root in one was refused. */
 static bool is_block(const char *message, size_t size)
 {
-	static const char subsystem[] = "SUBSYSTEM=block";
+	static const char subsystem[] = "SUBSYSTEM=block", mapping[] = "\0DEVNAME=dm-";
 
-	return memmem(message, size, subsystem, sizeof(subsystem)) != NULL;
+	return memmem(message, size, subsystem, sizeof(subsystem)) &&
+	       !memmem(message, size, mapping, sizeof(mapping) - 1);
 }
 
 /* Takes all messages that wait: was one of a block device, or was one lost? */

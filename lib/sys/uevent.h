@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Kernel uevents over netlink: news that a block device came, went or changed. Used as a signal to
+ * Kernel uevents over netlink: news that a block device other than a mapping came, went or
+ * changed. Used as a signal to
  * look at sysfs again, so a lost or forged message costs one look and decides nothing.
  */
 #pragma once
