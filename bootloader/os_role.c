@@ -56,6 +56,8 @@ static bool find_root(const char *root, char slot, struct partition *ret_part)
 	}
 	if (os_volumes_find(root, slot, ret_part))
 		return true;
+	if (os_volumes_have_root(slot))
+		return false;
 	n = disk_list(names, DISKS_MAX);
 	for (size_t i = 0; i < n; i++)
 		if (disk_find_partition(names[i], root, ret_part))

@@ -27,6 +27,7 @@ struct os_volumes {
 };
 
 static struct os_volumes volumes;
+static uint32_t roles; /* in the key bag, a bit each */
 
 /* Reads the file into locked memory, and overwrites it before it goes. */
 static int take_file(struct secret *ret_text)
@@ -74,6 +75,8 @@ int os_volumes_read(void)
 		return log_err(r, "keys", "file=%s error=%s next=\"go on without\"", KEYBAG_FILE,
 			       log_errno(r));
 	}
+	for (unsigned i = 0; i < volumes.bag->n; i++)
+		roles |= volumes.bag->volume[i].role < 32 ? 1u << volumes.bag->volume[i].role : 0;
 	return (int)volumes.bag->n;
 }
 
@@ -150,9 +153,19 @@ static bool is_wanted(const struct partition *part, const char *root)
 				 (label && *label && streq(label, part->label)));
 }
 
+static enum part_role role_of_slot(char slot)
+{
+	return slot == 'A' ? PART_ROOT_A : slot == 'B' ? PART_ROOT_B : PART_RECOVERY;
+}
+
+bool os_volumes_have_root(char slot)
+{
+	return roles & (1u << role_of_slot(slot));
+}
+
 bool os_volumes_find(const char *root, char slot, struct partition *ret_part)
 {
-	enum part_role own = slot == 'A' ? PART_ROOT_A : slot == 'B' ? PART_ROOT_B : PART_RECOVERY;
+	enum part_role own = role_of_slot(slot);
 	bool found = false;
 
 	for (unsigned i = 0; volumes.bag && i < volumes.bag->n; i++) {

@@ -17,5 +17,9 @@ bool os_volumes_open(void);
  * image have one UUID: then the one of this slot. */
 bool os_volumes_find(const char *root, char slot, struct partition *ret_part);
 
+/* Is the root of this slot among the volumes of the key bag? Then no other partition is it, whatever
+ * it is called. */
+bool os_volumes_have_root(char slot);
+
 /* Wipes the keys. */
 void os_volumes_done(void);

@@ -38,9 +38,9 @@ struct unlock_policy {
 	enum unlock_keys keys;
 	bool dma_required; /* tugboot.dma=require: refuse when the firmware says that it was off */
 	bool log_required; /* tugboot.log=require: refuse without an event log */
+	bool tugboot_form; /* tugboot.form=tugboot: no other enrolment counts */
 	uint32_t balena_pcrs;
-	uint32_t
-		verity; /* roots that must be signed, 1u << role each; 0: verity is not asked for */
+	uint32_t verity; /* roots that must be signed, 1u << role each */
 };
 
 struct unlock_volume {
@@ -98,16 +98,25 @@ bool unlock_wants_pin(const struct boot *boot);
 /* Caps the PCRs of every policy on this disk. -EIO when one of them could not be. */
 int unlock_cap(struct boot *boot);
 
+/* unlock_tokens.c: the same by the headers' tokens alone. 0, -EACCES or -EBUSY. */
+int unlock_by_tokens(struct boot *boot, const struct secret *pin);
+/* Has it a key, or will it not get one? */
+bool unlock_is_open(const struct unlock_volume *volume);
+
 /* unlock_measured.c: what the firmware measured, and whether it can be believed. */
 int unlock_measured_check(struct boot *boot, struct tpm *tpm);
 /* Says which PCR and event differ from what was enrolled. */
 void unlock_explain(struct tpm *tpm, const struct unlock_volume *volume, const struct token *token,
 		    const struct tpm_pcr_values *now);
 
+#define UNLOCK_KEY_FILE "/tugboot.key"
+
 /* unlock_typed.c: PIN, recovery key, key file. Same results as unlock_by_tpm(). */
 int unlock_by_pin(struct boot *boot);
 int unlock_by_recovery(struct boot *boot);
 int unlock_by_keyfile(struct boot *boot);
+/* Wipes and removes the key file: the root's kernel is not to find it. */
+void unlock_keyfile_done(void);
 
 /* Tries a passphrase on every volume without a key; slots: of which, by a token's word, or all. */
 int unlock_try_passphrase(struct boot *boot, const struct secret *passphrase, bool recovery_only);

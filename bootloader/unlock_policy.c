@@ -119,9 +119,10 @@ int unlock_policy_read(const char *cmdline, struct unlock_policy *ret_policy)
 {
 	static const char *const keys[] = {"os", "initrd", "none"};
 	static const char *const strictness[] = {"ignore", "require"};
+	static const char *const forms[] = {"any", "tugboot"};
 	struct unlock_policy policy = {
 		.method = {UNLOCK_TPM2}, .methods = 1, .balena_pcrs = BALENA_PCRS};
-	unsigned hand_over = KEYS_OS, dma = 1, log = 1;
+	unsigned hand_over = KEYS_OS, dma = 1, log = 1, form = 0;
 	char value[128];
 	int r;
 
@@ -156,11 +157,15 @@ int unlock_policy_read(const char *cmdline, struct unlock_policy *ret_policy)
 	if (r == 0)
 		r = read_choice(cmdline, "tugboot.log", strictness, ARRAY_SIZE(strictness),
 				"require or ignore", &log);
+	if (r == 0)
+		r = read_choice(cmdline, "tugboot.form", forms, ARRAY_SIZE(forms), "any or tugboot",
+				&form);
 	if (r < 0)
 		return r;
 	policy.keys = (enum unlock_keys)hand_over;
 	policy.dma_required = dma;
 	policy.log_required = log;
+	policy.tugboot_form = form;
 	*ret_policy = policy;
 	return 0;
 }
