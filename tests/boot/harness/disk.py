@@ -38,6 +38,7 @@ class Partition:
     label: str = ""  # of the filesystem
     gpt_name: str = ""
     features: str = ""  # of an ext4, as for mke2fs -O
+    block_size: int = 0  # of an ext4; 0: as mke2fs chooses
     number: int = 0  # in the table; 0: the next free one
     esp: bool = False
     files: dict = field(default_factory=dict)
@@ -55,6 +56,8 @@ class Partition:
     @property
     def block(self):
         """Size of the filesystem's blocks, as arguments: not under the volume's sectors."""
+        if self.block_size:
+            return ["-b", str(self.block_size)]
         large = self.luks and self.luks.sector_size != SECTOR
         return ["-S" if self.fs == "vfat" else "-b", str(self.luks.sector_size)] if large else []
 
