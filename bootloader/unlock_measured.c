@@ -112,6 +112,11 @@ static void explain_event(const struct token_branch_hint *hint, enum tpm_bank ba
 	size_t size, pos = 0;
 	unsigned number = 0, next = 0;
 
+	while (next < hint->events && hint->event[next].pcr != pcr)
+		next++;
+	if (next == hint->events)
+		return; /* the token had no room for them */
+	next = 0;
 	if (read_log(&data, &size) < 0 || tcglog_open(data, size, &log) < 0)
 		return;
 	while (tcglog_next(&log, &pos, &event) == 1) {
