@@ -157,7 +157,7 @@ def test_signed_root_runs_from_its_verified_device(boot, signed):
         *(f"--{key}={numbers[key]}" for key in ("hash", "data-block-size", "hash-block-size",
                                                 "data-blocks", "hash-offset")),
         signed.image, signed.image, signed.value("root-hash"))
-    # And systemd understands it.
+    # And systemd knows what to open. (Those options are for systemd 254 and later.)
     (unit,) = systemds_units(start.cmdline, boot.work / "units").values()
     device = f"/dev/disk/by-partuuid/{disk['rootA'].partuuid}"
     (attach,) = re.findall(r"^ExecStart=(.*)$", unit, re.M)
@@ -198,6 +198,23 @@ def test_initrd_of_the_roots_own_is_told_how(boot):
     assert (start.role, start.initrd) == ("initrd", "initrd")
     assert start.value("roothash") == signed.value("root-hash")
     assert "tugboot.verified" in start.cmdline.split(" ")
+
+
+def test_instructions_of_verifying_are_counted(boot, signed, record_property):
+    took = []
+    for policy in ("", POLICY):
+        guest = boot.guest(two_roots(boot, signed), initrd=signed.initrd(boot),
+                           append=f"printk.time=1 {policy}")
+        guest.count_instructions()
+        with guest:
+            guest.wait_end(300, max_resets=0)
+        start, end = (float(re.search(rf"\[ *([\d.]+)\] tugboot: {event} ", guest.console).group(1))
+                      for event in ("slot", "go"))
+        took.append(end - start)
+    plain, verified = took
+    record_property("shown", f"from the slot to the jump {plain * 1000:.1f} million, "
+                             f"of a signed root {verified * 1000:.1f} million")
+    assert verified - plain < 0.2
 
 
 # What somebody may do to a disk; rootB is as it was, and is what starts.
