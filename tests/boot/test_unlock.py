@@ -228,11 +228,11 @@ def failing(command):
 
 
 def silent_at(command):
-    """A TPM that never answers this command."""
+    """A TPM that answers this command after two minutes; until then, nothing else either."""
 
     def answer(name, _):
         if name == command:
-            time.sleep(3600)
+            time.sleep(120)
 
     return answer
 
@@ -242,7 +242,7 @@ TROUBLES = [
     *(Trouble(f"the TPM fails in {command}", (r"^unlock by=tpm2 left=1 next=recovery",),
               answer=failing(command))
       for command in ("GetCapability", "CreatePrimary", "Load", "Unseal")),
-    Trouble("the TPM does not answer", (r"^tpm .*does not answer", "^unlock by=tpm2 left=1"),
+    Trouble("the TPM does not answer", (r"^hang step=unlock slot=T", r"^tpm found=.it hung"),
             answer=silent_at("CreatePrimary")),
     Trouble("a wrong PIN, then the right one", (r'^unlock by=pin attempt=1/3 found="a wrong one"',),
             typed=("1234", PIN), methods="pin", pin=PIN, counted=1),

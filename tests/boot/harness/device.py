@@ -77,8 +77,8 @@ def first_disk(boot, application):
 
 
 class Device:
-    """A disk with a plain `efi`, and volumes: those in `partitions`, and by default the others that
-    `encrypted` names, empty."""
+    """A disk with the volumes that `encrypted` names, empty but for those in `partitions`. The
+    environment is on a plain `efi`, or on a plain `boot` where that is not one of them."""
 
     def __init__(self, boot, partitions=None, encrypted=VOLUMES, env=None, hardware=(),
                  firmware="", first=None, **how):
@@ -101,7 +101,9 @@ class Device:
             efi = part("vfat", size=40, esp=True, files={
                 "EFI/BOOT/BOOTX64.EFI": images.tugboot_efi(f"tugboot.boot {INHERITED} {firmware}"),
             })
-        self.disk = boot.disk(env=env or {"resin_root_part": "A"}, efi=efi, **made, **how)
+        if "boot" in encrypted:
+            made = {"efi": efi, **made}
+        self.disk = boot.disk(env=env or {"resin_root_part": "A"}, **made, **how)
         self.tpm = Tpm(boot.work)
         self.machine = measured(hardware, self.firmware, first)
 
