@@ -14,6 +14,7 @@
 #include "cpio.h"
 #include "fd.h"
 #include "image.h"
+#include "unlock.h"
 
 #define PATH_SIZE 256
 #define DEPTH_MAX 6
@@ -82,7 +83,7 @@ static int put_link(struct packer *packer, int dir_fd, const char *name, const c
 /* What one boot was given, the next is not: secrets, and what the EFI stub unpacked. */
 static bool is_left_out(const char *path)
 {
-	return path[0] == '.';
+	return path[0] == '.' || streq(path, UNLOCK_KEY_FILE + 1);
 }
 
 static int put_directory(struct packer *packer, int fd, const char *path, unsigned depth)

@@ -224,6 +224,7 @@ int unlock_end(struct boot *boot)
 			 strict ? "do not start the root" : "go on");
 	if (r < 0 && strict)
 		return r;
+	unlock_keyfile_done();
 	unlock_forget(boot);
 	return 0;
 }

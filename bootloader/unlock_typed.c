@@ -6,8 +6,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/tty.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -18,7 +21,6 @@
 #include "unlock.h"
 
 #define CONSOLE "/dev/console"
-#define KEY_FILE "/tugboot.key"
 #define ANSWER_MAX 512
 #define ATTEMPTS 3
 #define PROMPT_SECONDS 60
@@ -50,10 +52,23 @@ static int console_open(struct console *ret_console)
 	return 0;
 }
 
+/* The line discipline keeps what was typed until it is overwritten, which would be after the jump. Its
+ * memory is given back, and so wiped, when the terminal changes to another one. */
+static void console_wipe(const struct console *console)
+{
+	static const int disciplines[] = {N_NULL, N_TTY};
+
+	for (size_t i = 0; i < ARRAY_SIZE(disciplines); i++)
+		if (ioctl(console->fd, TIOCSETD, &disciplines[i]) < 0)
+			log_warn("console", "found=\"what was typed stays in memory\" error=%s",
+				 log_errno(errno));
+}
+
 static void console_close(struct console *console)
 {
 	if (console->fd < 0)
 		return;
+	console_wipe(console);
 	(void)tcsetattr(console->fd, TCSAFLUSH, &console->before);
 	close(console->fd);
 }
@@ -227,13 +242,13 @@ int unlock_by_recovery(struct boot *boot)
 
 int unlock_by_keyfile(struct boot *boot)
 {
-	_close_ int fd = open(KEY_FILE, O_RDONLY | O_CLOEXEC);
+	_close_ int fd = open(UNLOCK_KEY_FILE, O_RDONLY | O_CLOEXEC);
 	_secret_ struct secret key = {0};
 	ssize_t n;
 	int r;
 
 	if (fd < 0)
-		return log_err(-errno, "unlock", "by=keyfile expected=%s error=%s", KEY_FILE,
+		return log_err(-errno, "unlock", "by=keyfile expected=%s error=%s", UNLOCK_KEY_FILE,
 			       log_errno(errno));
 	r = secret_new(SECRET_MAX, &key);
 	if (r < 0)
@@ -241,8 +256,23 @@ int unlock_by_keyfile(struct boot *boot)
 	n = read(fd, key.data, key.size);
 	if (n <= 0)
 		return log_err(-EIO, "unlock", "by=keyfile file=%s found=\"cannot be read\"",
-			       KEY_FILE);
+			       UNLOCK_KEY_FILE);
 	key.size = (size_t)n;
 	log_warn("unlock", "by=keyfile found=\"a key in the image\" expected=\"development only\"");
 	return unlock_try_passphrase(boot, &key, false);
+}
+
+void unlock_keyfile_done(void)
+{
+	static const char zeros[SECRET_MAX];
+	_close_ int fd = open(UNLOCK_KEY_FILE, O_WRONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	/* In a root directory that is memory it is overwritten where it is. */
+	if (fstat(fd, &st) == 0)
+		for (off_t at = 0; at < st.st_size; at += SECRET_MAX)
+			(void)!pwrite(fd, zeros, (size_t)MIN(st.st_size - at, SECRET_MAX), at);
+	(void)unlink(UNLOCK_KEY_FILE);
 }
