@@ -60,8 +60,10 @@ class Signed:
         self.work = Path(work) / name
         self.work.mkdir()
         self.image = self.work / "root.img"
+        self.kernel = images.root_kernel().read_bytes()
         files = {"/boot/loader/entries/probe.conf": ENTRY, "/payload": PAYLOAD, **LOOKS}
-        usual = {"os_role": True, "probe": "commands", "name": "signed", "files": files}
+        usual = {"os_role": True, "probe": "commands", "name": "signed", "files": files,
+                 "kernel": self.kernel}
         made = replace(root(**{**usual, **how}), name="root", fs=fs, size=SIZE - 4, block_size=4096)
         Disk(self.work / "whole.img", [made]).copy_out("root", self.image)
         (self.work / "whole.img").unlink()
@@ -271,12 +273,17 @@ def in_tree(disk, signed):
     disk.corrupt("rootA", int(signed.value("hash-offset")) + 4096, 4096)
 
 
+def flip(disk, signed, block):
+    """A bit of the block with this content."""
+    at = signed.image.read_bytes().find(block)
+    assert at > 0 and at % 4096 == 0
+    disk.corrupt("rootA", at + 17, data=bytes([block[17] ^ 1]))
+
+
 def in_kernel(disk, signed):
     """A bit in the middle of the kernel."""
-    kernel = images.root_kernel().read_bytes()
-    half = len(kernel) // 2 // 4096 * 4096
-    at = signed.image.read_bytes().find(kernel[half:half + 4096])
-    disk.corrupt("rootA", at + 17, data=bytes([kernel[half + 17] ^ 1]))
+    half = len(signed.kernel) // 2 // 4096 * 4096
+    flip(disk, signed, signed.kernel[half:half + 4096])
 
 
 def another_root(disk, signed):
@@ -312,7 +319,7 @@ CASES = [
     Case("another root", another_root, "^verity .*: another superblock"),
     Case("first block", lambda disk, _: disk.corrupt("rootA", 1024, 4),
          "^verity .*blocks that do not fit the root hash"),
-    Case("in the kernel", in_kernel, "^(load|kernel) slot=A .*error=EIO|^kernel .*EIO"),
+    Case("in the kernel", in_kernel, "^(load|kernel) .*error=EIO"),
     Case("not named", lambda *_: None,
          '^verity root=rootA found="a root that tugboot.verity= does not name"',
          append="tugboot.verity=rootB,recovery"),
@@ -349,8 +356,7 @@ def test_recovery_is_signed_like_a_root(boot, signed):
 
 def test_block_that_was_changed_is_an_error_to_its_reader(boot, signed):
     disk = two_roots(boot, signed)
-    at = signed.image.read_bytes().find(PAYLOAD[MB // 2:MB // 2 + 4096])
-    disk.corrupt("rootA", at + 100, data=bytes([PAYLOAD[MB // 2 + 100] ^ 0x10]))
+    flip(disk, signed, PAYLOAD[MB // 2:MB // 2 + 4096])
     log = boot(disk, initrd=signed.initrd(boot), append=POLICY)
     assert log.journey == ["A normal 0/2"]
     assert "sha256sum: /payload: Input/output error" in log.console
