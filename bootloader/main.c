@@ -14,6 +14,7 @@
 #include "fd.h"
 #include "file.h"
 #include "kexec.h"
+#include "library.h"
 #include "log.h"
 #include "uevent.h"
 #include "unlock.h"
@@ -157,11 +158,15 @@ int main(int argc, char **argv)
 {
 	static struct unlock unlock;
 	static struct boot boot = {.env_dir = -1, .unlock = &unlock};
+	enum boot_result result;
 
 	(void)argc;
 	(void)log_open();
+	library_image("/libraries.squashfs", "/usr/lib");
 	read_arguments(&boot, argv);
 	read_cmdline(&boot);
 	boot.uevents = uevent_open();
-	return (int)(cmdline_is_boot_role(boot.cmdline) ? boot_role(&boot) : os_role(&boot));
+	result = cmdline_is_boot_role(boot.cmdline) ? boot_role(&boot) : os_role(&boot);
+	progress_tell(STEP_END, 0, result);
+	return (int)result;
 }

@@ -3,10 +3,14 @@
 #include "mount.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "macro.h"
+#include "fd.h"
 
 #define GUARDED (MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME)
 
@@ -55,6 +59,54 @@ int mount_root(const char *dev, const char *fstype, const char *target, bool wri
 	       const char *data)
 {
 	return mount_any(dev, fstype, target, writable ? 0 : MS_RDONLY, data);
+}
+
+/* A free loop device, set up to read the file; it is freed when nobody has it open any more. */
+static int loop_open(int file_fd, char *dev, size_t size, int *ret_fd)
+{
+	_close_ int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	struct loop_config config = {
+		.fd = (unsigned)file_fd,
+		.info = {.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR},
+	};
+	_close_ int fd = -1;
+	int number;
+
+	if (control < 0)
+		return errno == ENOENT ? -ENODEV : -errno;
+	number = ioctl(control, LOOP_CTL_GET_FREE);
+	if (number < 0)
+		return -errno;
+	(void)snprintf(dev, size, "/dev/loop%d", number);
+	fd = open(dev, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, LOOP_CONFIGURE, &config) < 0)
+		return -errno;
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+int mount_image(const char *file, const char *fstype, const char *target)
+{
+	_close_ int file_fd = open(file, O_RDONLY | O_CLOEXEC);
+	_close_ int loop_fd = -1;
+	char dev[32];
+	int r;
+
+	if (file_fd < 0)
+		return -errno;
+	r = loop_open(file_fd, dev, sizeof(dev), &loop_fd);
+	if (r < 0)
+		return r;
+	return mount(dev, target, fstype, MS_RDONLY | MS_NODEV | MS_NOSUID, NULL) < 0 ? -errno : 0;
+}
+
+bool mount_is_used(const char *target)
+{
+	struct stat here, above;
+	char parent[512];
+
+	(void)snprintf(parent, sizeof(parent), "%s/..", target);
+	return stat(target, &here) == 0 && stat(parent, &above) == 0 && here.st_dev != above.st_dev;
 }
 
 int mount_set_writable(const char *target, bool writable)

@@ -19,5 +19,12 @@ int mount_root(const char *dev, const char *fstype, const char *target, bool wri
 /* Changes a mount of ours between read-only and writable. To read-only: writes everything first. */
 int mount_set_writable(const char *target, bool writable);
 
+/* Mounts a file of the system's own that holds a filesystem, read-only; programs in it may run. The
+ * loop device goes with the mount. -ENOENT without the file, -ENODEV without a driver for either. */
+int mount_image(const char *file, const char *fstype, const char *target);
+
+/* Is something mounted on it? */
+bool mount_is_used(const char *target);
+
 /* Detaches; nothing when it is not mounted. */
 void mount_end(const char *target);

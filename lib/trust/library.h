@@ -28,6 +28,13 @@ struct library {
 #function, (void **)(void *)&sym_##function \
 	}
 
+/*
+ * Says that the libraries are in a filesystem image, which is mounted on `directory` (one where the
+ * dynamic loader looks) when the first of them is needed: unpacking them would cost every boot. Both
+ * strings are kept.
+ */
+void library_image(const char *image, const char *directory);
+
 /* Loads it unless it is loaded. -EOPNOTSUPP when the file or one of the functions is missing, which
  * the log says by name. It stays loaded. */
 int library_load(struct library *library);
