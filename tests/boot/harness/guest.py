@@ -25,6 +25,8 @@ OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 OVMF_VARS = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 
 
+INTERRUPTS = 0x200  # of the flags: IF
+
 # Of the Debian roots' shell.
 PROMPT = r"root@[\w-]+:\S+# "
 
@@ -303,6 +305,22 @@ class Guest:
         """Reads a 16-bit input/output port of the machine."""
         line = self._command("human-monitor-command", **{"command-line": f"i/h {address:#x}"})
         return int(line.split("=")[1], 16)
+
+    def save_memory(self, path, address, size):
+        """Stops the guest and writes a range of its physical memory to a file."""
+        self._command("stop")
+        self._command("pmemsave", val=address, size=size, filename=str(path))
+
+    def wait_halted(self, timeout):
+        """Waits until the processor has stopped and nothing can wake it."""
+
+        def halted():
+            self.pause(0.1)
+            state = self._command("human-monitor-command", **{"command-line": "info registers"})
+            flags = int(re.search(r"[ER]FL=([0-9a-f]+)", state).group(1), 16)
+            return "HLT=1" in state and not flags & INTERRUPTS
+
+        self._until(halted, timeout, "halt of the processor")
 
     def reset(self):
         """Presses the reset button: memory keeps what it holds. Pulling the plug is stop(), and

@@ -52,6 +52,18 @@ def program(name):
     return kept(name, source.read_bytes() + headers + repr(flags).encode(), make)
 
 
+def library(name):
+    """A shared library of this directory's own, which needs no other."""
+    source = TREE / f"tests/boot/{name}.c"
+    flags = ["-std=gnu17", "-Os", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-shared", "-fPIC",
+             "-D_GNU_SOURCE", "-nostdlib", "-ffreestanding", "-s"]
+
+    def make(path):
+        run("gcc", *flags, "-o", path, source)
+
+    return kept(name, source.read_bytes() + repr(flags).encode(), make)
+
+
 def probe():
     """The probe: what runs in the roots of the tests."""
     return program("probe")
