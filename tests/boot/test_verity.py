@@ -216,7 +216,7 @@ def test_instructions_of_verifying_are_counted(boot, signed, record_property):
     plain, verified = took
     record_property("shown", f"from the slot to the jump {plain * 1000:.1f} million, "
                              f"of a signed root {verified * 1000:.1f} million")
-    assert verified - plain < 0.2
+    assert verified - plain < 0.3  # libcrypto is unpacked and loaded; each block is hashed
 
 
 # What somebody may do to a disk; rootB is as it was, and is what starts.
