@@ -280,7 +280,7 @@ $(B)/libraries.squashfs: $(B)/libraries.list $(ABSENT) initramfs/libraries
 		$(B)/bootloader $(LOADED) | grep -vxFf $(B)/libraries.list | while IFS='=' read -r path file; do \
 			cp "$$file" "$@.d/$${path##*/}"; done
 	$(Q)mksquashfs $@.d $@ -quiet -no-progress -noappend -all-root -all-time 0 -mkfs-time 0 -no-xattrs \
-		-comp zstd -Xcompression-level 22 -b 128K >/dev/null; rm -r $@.d
+		-comp zstd -Xcompression-level 22 -b 32K >/dev/null; rm -r $@.d
 
 $(B)/initramfs.cpio.zst: $(B)/libraries.squashfs $(B)/libraries.list $(B)/init.stripped $(B)/bootloader.stripped initramfs/pack $(B)/.initramfs $(VERITY_KEY)
 	$(call say,PACK,$@$(if $(filter 1,$(DEV)), (with a shell)))

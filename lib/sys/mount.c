@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/loop.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -81,6 +82,7 @@ static int loop_open(int file_fd, char *dev, size_t size, int *ret_fd)
 	fd = open(dev, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || ioctl(fd, LOOP_CONFIGURE, &config) < 0)
 		return -errno;
+	(void)ioctl(fd, BLKRASET, 0ul); /* unpacking ahead costs, and memory does not wait */
 	*ret_fd = take_fd(fd);
 	return 0;
 }
