@@ -15,7 +15,8 @@
 #include "log.h"
 
 #define ROOT_MAPPING "tugboot-root"
-#define METHOD_SECONDS 60
+#define METHOD_SECONDS 60 /* but for what tells its own: the TPM, a key derivation, a question */
+#define MAPPING_SECONDS 60
 
 static unsigned without_key(const struct unlock *unlock)
 {
@@ -54,7 +55,7 @@ static void ask_methods(struct boot *boot)
 		enum unlock_method method = unlock->policy.method[i];
 		unsigned before = without_key(unlock);
 
-		progress_tell(STEP_UNLOCK, method == UNLOCK_TPM2 ? 'T' : 0, METHOD_SECONDS);
+		progress_tell(STEP_UNLOCK, 0, METHOD_SECONDS);
 		(void)ask(boot, method); /* it said what it did; what counts is who has a key */
 		if (without_key(unlock) < before) {
 			unlock->by = unlock_method_name(method);
@@ -145,6 +146,8 @@ static int map_volume(struct boot *boot, struct unlock_volume *volume, struct pa
 	char dev[64];
 	int r;
 
+	/* A crash is the volume's from here on, not that of the method that opened it. */
+	unlock_volume_tell(volume, MAPPING_SECONDS);
 	(void)dm_remove(ROOT_MAPPING); /* of a run that crashed; mostly there is none */
 	r = dm_crypt_open(&crypt, &volume->key, dev, sizeof(dev));
 	if (r < 0)
@@ -213,16 +216,26 @@ void unlock_forget(struct boot *boot)
 	*unlock = (struct unlock){0};
 }
 
+unsigned unlock_opened_by_tpm(const struct unlock *unlock)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < unlock->volumes; i++)
+		n += unlock->volume[i].by_tpm;
+	return n;
+}
+
 int unlock_end(struct boot *boot)
 {
 	struct unlock *unlock = boot->unlock;
-	bool strict = unlock->policy.volumes.strict;
+	/* A TPM that gave keys works, and can be closed as well. */
+	bool fatal = unlock->policy.volumes.strict && unlock_opened_by_tpm(unlock) > 0;
 	int r = unlock->volumes > 0 ? unlock_cap(boot) : 0;
 
 	if (r < 0)
 		log_line(LOG_ERROR, "cap", "found=\"the TPM can unlock again\" next=\"%s\"",
-			 strict ? "do not start the root" : "go on");
-	if (r < 0 && strict)
+			 fatal ? "do not start the root" : "go on");
+	if (r < 0 && fatal)
 		return r;
 	unlock_keyfile_done();
 	unlock_forget(boot);

@@ -50,6 +50,7 @@ struct unlock_volume {
 	struct token *token; /* owned array */
 	unsigned tokens;
 	const char *problem;	  /* why it is not opened; constant string */
+	bool by_tpm;		  /* what the TPM gave opened it */
 	struct secret key;	  /* the volume key; empty until a method gave it */
 	struct secret passphrase; /* what opened a key slot, for roots with their own initrd */
 };
@@ -79,31 +80,39 @@ int unlock_partition(struct boot *boot, struct partition *part);
 /* Closes the mapping that unlock_partition() made. */
 void unlock_close(struct boot *boot);
 /* Before the jump: nothing that runs from now on can unlock again. Fails only where a policy wants
- * encryption and the TPM does not close. */
+ * encryption, and the TPM gave keys in this boot but does not close: one that is broken must not keep
+ * the owner of a recovery key out. */
 int unlock_end(struct boot *boot);
 /* Wipes and forgets what is known, for another disk. */
 void unlock_forget(struct boot *boot);
 
+/* Volumes that are open by what the TPM gave. */
+unsigned unlock_opened_by_tpm(const struct unlock *unlock);
 /* Key derivations of this boot, of either kind. */
 unsigned unlock_derivations(const struct unlock *unlock);
 
 /* unlock_volumes.c: finds the volumes, reads their headers and tokens, judges them. */
 int unlock_volumes_read(struct boot *boot);
+/* Tells PID 1 that this volume is worked on now, and is to be refused when that crashes us. */
+void unlock_volume_tell(const struct unlock_volume *volume, unsigned seconds);
 
 /* unlock_tpm.c: by the TPM. pin is empty for those that need none. Gives keys to volumes that have
  * none; the number of volumes that still have none, or a negative errno (-EACCES: wrong PIN). */
 int unlock_by_tpm(struct boot *boot, const struct secret *pin);
+/* Is there a TPM that may be asked? It says why not. */
+int unlock_tpm_ready(struct boot *boot);
 /* Is there a volume without a key that a PIN would open? */
 bool unlock_wants_pin(const struct boot *boot);
 /* Caps the PCRs of every policy on this disk. -EIO when one of them could not be. */
 int unlock_cap(struct boot *boot);
 
-/* unlock_tokens.c: the same by the headers' tokens alone. 0, -EACCES or -EBUSY. */
+/* unlock_tokens.c: the same by the headers' tokens alone. 0, -EACCES, -EBUSY or -ETIMEDOUT. */
 int unlock_by_tokens(struct boot *boot, const struct secret *pin);
 /* Has it a key, or will it not get one? */
 bool unlock_is_open(const struct unlock_volume *volume);
 
-/* unlock_measured.c: what the firmware measured, and whether it can be believed. */
+/* unlock_measured.c: what the firmware measured, and whether it can be believed. -EPERM when not;
+ * other errors are the TPM's. */
 int unlock_measured_check(struct boot *boot, struct tpm *tpm);
 /* Says which PCR and event differ from what was enrolled. */
 void unlock_explain(struct tpm *tpm, const struct unlock_volume *volume, const struct token *token,

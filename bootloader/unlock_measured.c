@@ -47,23 +47,29 @@ static int refuse(const char *found, const char *expected, const char *fix)
 		       expected, fix);
 }
 
-/* Does the log say of the DMA PCR what the TPM says? In the first bank that both have. */
-static bool is_believable(const struct tcglog *log, struct tpm *tpm)
+/* Does the log say of the DMA PCR what the TPM says? In the first bank that both have. 1 when it does,
+ * or the TPM's error. */
+static int is_believable(const struct tcglog *log, struct tpm *tpm)
 {
 	static struct tcglog_values replayed;
 
 	for (unsigned i = 0; i < log->banks; i++) {
 		enum tpm_bank bank = tpm_bank_of_alg(log->bank[i].alg);
 		struct tpm_pcr_values held;
+		int r;
 
-		if (bank == TPM_BANK_COUNT || bank == TPM_BANK_SHA1 ||
-		    tpm_pcr_read(tpm, bank, 1u << DMA_PCR, &held) < 0)
+		if (bank == TPM_BANK_COUNT || bank == TPM_BANK_SHA1)
 			continue;
+		r = tpm_pcr_read(tpm, bank, 1u << DMA_PCR, &held);
+		if (r == -EOPNOTSUPP)
+			continue;
+		if (r < 0)
+			return r;
 		return tcglog_replay(log, log->bank[i].alg, extend, NULL, &replayed) == 0 &&
 		       memcmp(replayed.value[DMA_PCR], held.value[DMA_PCR], tpm_bank_size(bank)) ==
 			       0;
 	}
-	return false;
+	return 0;
 }
 
 int unlock_measured_check(struct boot *boot, struct tpm *tpm)
@@ -96,7 +102,12 @@ int unlock_measured_check(struct boot *boot, struct tpm *tpm)
 		return refuse("DMA protection disabled, an event in PCR 7",
 			      "DMA protection, or tugboot.dma=ignore",
 			      "no unlocking by the TPM: any device on the bus could read the keys");
-	if (policy->log_required && !is_believable(&log, tpm))
+	r = policy->log_required ? is_believable(&log, tpm) : 1;
+	if (r < 0)
+		return log_err(r, "tpm", "found=\"%s\" error=%s next=\"do without it\"",
+			       r == -ETIMEDOUT ? "one that does not answer" : "a TPM error",
+			       log_quote(tpm_error(tpm)));
+	if (r == 0)
 		return refuse("an event log that does not give PCR 7 as the TPM holds it",
 			      "the log of this start", "no unlocking by the TPM");
 	return 0;

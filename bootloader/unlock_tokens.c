@@ -5,9 +5,10 @@
  *
  * Anybody who may use this TPM can seal a secret of his own under the right PCRs, and put a volume of
  * his own on the disk that opens with it; started as the root, it would be given the keys of all the
- * others. So under a policy our tokens open all volumes with one secret, or none: whoever does not know
- * the secret cannot make a volume that goes with the others. systemd's tokens have a secret for each volume and
- * no such tie; tugboot.form=tugboot leaves them out.
+ * others. So under a policy our tokens open all volumes with one secret, or none: whoever does not
+ * know the secret cannot make a volume that goes with the others. Tokens are in plain sight, and he can
+ * write a copy of his into every header: what counts is what the secret opened, not where it is named.
+ * systemd's tokens have a secret for each volume and no such tie; tugboot.form=tugboot leaves them out.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +24,9 @@
 
 #define SIGNATURE_MAX ((size_t)256 * 1024)
 #define SECRETS_MAX (2 * UNLOCK_VOLUMES) /* of two enrolments, where a new one is being made */
+/* Making a primary key may take 90 s (tpm.h); after one command without answer there is no other. */
+#define UNSEAL_SECONDS 180
+#define OPEN_SECONDS 120 /* a key derivation for each slot of a token */
 
 /* Secrets got so far, so that none is asked for twice. */
 struct unsealed {
@@ -36,6 +40,7 @@ struct session {
 	const struct secret *pin;
 	struct unsealed unsealed[SECRETS_MAX];
 	unsigned n;
+	int stop; /* why no other secret is asked for: it would fail the same, and be counted */
 };
 
 static void session_done(struct session *session)
@@ -122,10 +127,13 @@ static struct unsealed *unseal(struct session *session, const struct unlock_volu
 		return NULL;
 	entry = &session->unsealed[session->n++];
 	*entry = (struct unsealed){.token = token};
+	progress_tell(STEP_UNLOCK, 'T', UNSEAL_SECONDS);
 	entry->result = tpm_unseal(session->boot->unlock->tpm, &token->sealed, session->pin,
 				   find_signature, session->boot, &entry->secret, NULL);
 	if (entry->result < 0)
 		log_refusal(session, volume, token, entry->result);
+	if (entry->result == -EACCES || entry->result == -EBUSY || entry->result == -ETIMEDOUT)
+		session->stop = entry->result;
 	return entry;
 }
 
@@ -177,13 +185,15 @@ static void open_by_token(struct session *session, struct unlock_volume *volume,
 
 	if (!entry || entry->result < 0)
 		return;
+	unlock_volume_tell(volume, OPEN_SECONDS);
 	r = volkey_passphrase(&entry->secret, &passphrase);
 	if (r == 0)
 		r = token->wrapped_size > 0 ? unwrap(session, volume, token, entry)
 					    : open_slot(volume, token, &passphrase);
-	if (r == 0)
+	if (r == 0) {
 		volume->passphrase = secret_take(&passphrase);
-	else if (r != -EBADMSG)
+		volume->by_tpm = true;
+	} else if (r != -EBADMSG)
 		log_line(LOG_ERROR, "unlock", "volume=%s token=%s found=\"%s\" error=%s",
 			 partname_of(volume->role), token->type,
 			 r == -ENOKEY ? "a key slot that the secret does not open"
@@ -256,16 +266,23 @@ static unsigned closed(const struct unlock *unlock)
 	return n;
 }
 
-/* Under a policy: is this secret the one of all volumes? */
+/* Must what has this secret be all volumes? */
+static bool is_tied(const struct session *session, const struct token *secret)
+{
+	return session->boot->unlock->policy.volumes.strict && secret->kind == TOKEN_TUGBOOT_TPM2;
+}
+
+/* Under a policy: do all volumes say that this secret is theirs? */
 static bool ties_all(const struct session *session, const struct token *secret)
 {
 	const struct unlock *unlock = session->boot->unlock;
 
-	if (!unlock->policy.volumes.strict || secret->kind != TOKEN_TUGBOOT_TPM2 ||
-	    coverage(unlock, secret) == closed(unlock))
+	if (!is_tied(session, secret) ||
+	    (unlock_opened_by_tpm(unlock) == 0 && coverage(unlock, secret) == closed(unlock)))
 		return true;
 	for (unsigned i = 0; i < unlock->volumes; i++)
-		if (!unlock_is_open(&unlock->volume[i]) && !token_of(&unlock->volume[i], secret))
+		if (unlock->volume[i].by_tpm ||
+		    (!unlock_is_open(&unlock->volume[i]) && !token_of(&unlock->volume[i], secret)))
 			log_line(LOG_ERROR, "tamper",
 				 "volume=%s dev=%s found=\"a volume of another enrolment\" "
 				 "expected=\"one secret for all volumes\" next=\"no unlocking by "
@@ -274,19 +291,45 @@ static bool ties_all(const struct session *session, const struct token *secret)
 	return false;
 }
 
+/* And did it open them? What it opened alone is taken back. */
+static bool opened_all(struct session *session, const struct token *secret)
+{
+	struct unlock *unlock = session->boot->unlock;
+
+	if (!is_tied(session, secret) || unlock_opened_by_tpm(unlock) == 0 || closed(unlock) == 0)
+		return true;
+	for (unsigned i = 0; i < unlock->volumes; i++) {
+		struct unlock_volume *volume = &unlock->volume[i];
+
+		if (!volume->by_tpm)
+			continue;
+		log_line(LOG_ERROR, "tamper",
+			 "volume=%s dev=%s found=\"a secret that does not open the others\" "
+			 "expected=\"one secret for all volumes\" next=\"do not open it\"",
+			 partname_of(volume->role), volume->dev);
+		secret_done(&volume->key);
+		secret_done(&volume->passphrase);
+		volume->by_tpm = false;
+	}
+	return false;
+}
+
 static void open_by_kind(struct session *session, enum token_kind kind)
 {
 	struct unlock *unlock = session->boot->unlock;
 	const struct token *secret;
 
-	while (closed(unlock) > 0 && (secret = best_secret(session, kind)) &&
-	       ties_all(session, secret))
+	while (!session->stop && closed(unlock) > 0 && (secret = best_secret(session, kind)) &&
+	       ties_all(session, secret)) {
 		for (unsigned i = 0; i < unlock->volumes; i++) {
 			const struct token *token = token_of(&unlock->volume[i], secret);
 
 			if (token && !unlock_is_open(&unlock->volume[i]))
 				open_by_token(session, &unlock->volume[i], token);
 		}
+		if (!opened_all(session, secret))
+			return;
+	}
 }
 
 int unlock_by_tokens(struct boot *boot, const struct secret *pin)
@@ -294,16 +337,12 @@ int unlock_by_tokens(struct boot *boot, const struct secret *pin)
 	struct session session = {.boot = boot, .pin = pin};
 	const struct unlock *unlock = boot->unlock;
 	unsigned before = closed(unlock);
-	int r = 0;
 
 	/* Ours first: they do not wake the TPM's counter of failures. */
 	open_by_kind(&session, TOKEN_TUGBOOT_TPM2);
 	if (!unlock->policy.tugboot_form &&
 	    (!unlock->policy.volumes.strict || closed(unlock) == before))
 		open_by_kind(&session, TOKEN_SYSTEMD_TPM2);
-	for (unsigned i = 0; i < session.n; i++)
-		if (session.unsealed[i].result == -EACCES || session.unsealed[i].result == -EBUSY)
-			r = session.unsealed[i].result;
 	session_done(&session);
-	return r;
+	return session.stop;
 }

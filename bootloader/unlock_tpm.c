@@ -14,6 +14,7 @@
 #include "unlock.h"
 
 #define POLICY_FILES_MAX 64
+#define TPM_SECONDS 60 /* a few short commands; after one without answer there is no other */
 
 static int open_tpm(struct boot *boot)
 {
@@ -35,9 +36,19 @@ static int open_tpm(struct boot *boot)
 			       : r == -EOPNOTSUPP ? "\"no TPM library in the image\""
 						  : "\"one that does not answer\"",
 			       log_errno(r));
-	if (tpm_lockout(unlock->tpm, &failures, &locked) == 0 && (locked || failures > 0))
+	r = tpm_lockout(unlock->tpm, &failures, &locked);
+	if (r == 0 && (locked || failures > 0))
 		log_warn("tpm", "lockout=%s failures=%u", locked ? "yes" : "no", failures);
 	return 0;
+}
+
+int unlock_tpm_ready(struct boot *boot)
+{
+	int r;
+
+	progress_tell(STEP_UNLOCK, 'T', TPM_SECONDS);
+	r = open_tpm(boot);
+	return r < 0 ? r : unlock_measured_check(boot, boot->unlock->tpm);
 }
 
 /* balena's policy digests: files of 32 bytes in a directory of the partition with the environment. */
@@ -75,8 +86,10 @@ static void open_by_balena(struct boot *boot)
 	struct tpm_branch branch[TPM_BRANCHES_MAX] = {0};
 	_secret_ struct secret passphrase = {0};
 	unsigned n = balena_policies(boot->env_dir, branch);
+	uint32_t closed = 0;
 	int r;
 
+	progress_tell(STEP_UNLOCK, 'T', TPM_SECONDS);
 	r = tpm_balena_read(boot->unlock->tpm, TPM_BANK_SHA256, boot->unlock->policy.balena_pcrs,
 			    branch, n, &passphrase, NULL);
 	if (r == -ENOENT)
@@ -89,7 +102,12 @@ static void open_by_balena(struct boot *boot)
 			 log_quote(tpm_error(boot->unlock->tpm)));
 		return;
 	}
+	for (unsigned i = 0; i < boot->unlock->volumes; i++)
+		closed |= unlock_is_open(&boot->unlock->volume[i]) ? 0 : 1u << i;
 	(void)unlock_try_passphrase(boot, &passphrase, false);
+	for (unsigned i = 0; i < boot->unlock->volumes; i++)
+		if (closed & 1u << i && boot->unlock->volume[i].key.data)
+			boot->unlock->volume[i].by_tpm = true;
 }
 
 static int left(const struct unlock *unlock)
@@ -101,17 +119,23 @@ static int left(const struct unlock *unlock)
 	return n;
 }
 
+/* Under a policy the forms do not mix: see unlock_tokens.c. */
+static bool is_balena_allowed(const struct unlock *unlock)
+{
+	return !unlock->policy.tugboot_form &&
+	       (!unlock->policy.volumes.strict || unlock_opened_by_tpm(unlock) == 0);
+}
+
 int unlock_by_tpm(struct boot *boot, const struct secret *pin)
 {
 	int r;
 
-	r = open_tpm(boot);
-	if (r == 0)
-		r = unlock_measured_check(boot, boot->unlock->tpm);
+	r = unlock_tpm_ready(boot);
 	if (r < 0)
 		return r;
 	r = unlock_by_tokens(boot, pin);
-	if (left(boot->unlock) > 0 && pin->size == 0 && !boot->unlock->policy.tugboot_form)
+	if (r != -ETIMEDOUT && left(boot->unlock) > 0 && pin->size == 0 &&
+	    is_balena_allowed(boot->unlock))
 		open_by_balena(boot);
 	return r < 0 ? r : left(boot->unlock);
 }
@@ -158,9 +182,14 @@ int unlock_cap(struct boot *boot)
 	size_t n = 0;
 	int r, result = 0;
 
-	if (strchr(boot->refused, 'T') ||
-	    (!boot->unlock->tpm && tpm_open(NULL, &boot->unlock->tpm) < 0))
-		return 0; /* no TPM, or none that answers: nothing to close */
+	if (strchr(boot->refused, 'T')) {
+		log_warn("cap",
+			 "found=\"a TPM that hung or crashed the bootloader\" next=\"go on, it "
+			 "is not asked\"");
+		return 0;
+	}
+	if (!boot->unlock->tpm && tpm_open(NULL, &boot->unlock->tpm) < 0)
+		return 0; /* no TPM: nothing to close */
 	for (unsigned pcr = 0; pcr < TPM_PCRS; pcr++) {
 		if (!(cap & (1u << pcr)))
 			continue;
@@ -174,6 +203,7 @@ int unlock_cap(struct boot *boot)
 		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%u", n ? "," : "", pcr);
 	}
 	(void)tpm_shutdown(boot->unlock->tpm); /* a power cut from now on is no attack */
-	log_event("cap", "pcrs=%s", list);
+	if (n > 0)
+		log_event("cap", "pcrs=%s", list);
 	return result;
 }

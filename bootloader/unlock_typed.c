@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Methods for which somebody must be there, and the key file for development. The console shows a
- * star for each character; nobody at the keyboard costs a minute, wrong answers cost more and more
- * time, and no answer is asked for more than three times.
+ * star for each character; nobody at the keyboard costs a minute, a line that types for ever ten, wrong
+ * answers cost more and more time, and no answer is asked for more than three times.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,8 @@
 #define ATTEMPTS 3
 #define PROMPT_SECONDS 60
 #define PROMPT_SECONDS_MAX 600
-#define DERIVATION_SECONDS 120 /* Argon2id of each volume, on a slow processor */
+#define ANSWER_PROMPTS 10      /* so many times that long for a whole answer */
+#define DERIVATION_SECONDS 120 /* Argon2id of one volume's slots, on a slow processor */
 
 struct console {
 	int fd;
@@ -44,6 +45,7 @@ static int console_open(struct console *ret_console)
 		return -ENOTTY;
 	}
 	raw = console.before;
+	raw.c_iflag &= ~(tcflag_t)(IXON | IXOFF); /* a byte of noise must not hold our output */
 	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG);
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;
@@ -107,11 +109,13 @@ static bool take_character(const struct console *console, struct secret *answer,
 	}
 }
 
-/* One answer. -ETIME when nobody typed for so long, -ECANCELED for an empty one. */
+/* One answer. -ETIME when nobody typed for so long, -EOVERFLOW when it does not end, -ECANCELED for an
+ * empty one. */
 static int read_answer(const char *question, unsigned seconds, struct secret *ret_answer)
 {
 	_cleanup_(console_close) struct console console = {.fd = -1};
 	_secret_ struct secret answer = {0};
+	uint64_t end = clock_ms() + 1000u * (uint64_t)ANSWER_PROMPTS * seconds;
 	int r;
 
 	r = console_open(&console);
@@ -136,6 +140,8 @@ static int read_answer(const char *question, unsigned seconds, struct secret *re
 			return -EIO;
 		if (take_character(&console, &answer, c))
 			break;
+		if (clock_ms() > end)
+			return -EOVERFLOW;
 	}
 	show(&console, "\r\n");
 	if (answer.size == 0)
@@ -166,17 +172,17 @@ static int ask_console(struct boot *boot, enum unlock_method method, const char 
 			(void)poll(NULL, 0, 1000 << i); /* 2 s, 4 s */
 		}
 		r = read_answer(question, prompt_seconds(boot), &answer);
-		if (r == 0) {
-			progress_tell(STEP_UNLOCK, 0, DERIVATION_SECONDS * UNLOCK_VOLUMES);
+		if (r == 0)
 			r = take(boot, &answer);
-		}
 		if (r < 0)
 			log_warn("unlock", "by=%s attempt=%u/%u found=\"%s\"",
 				 unlock_method_name(method), i + 1, ATTEMPTS,
 				 r == -ETIME	   ? "nobody at the console"
 				 : r == -ECANCELED ? "no answer"
+				 : r == -EOVERFLOW ? "an answer without an end"
 				 : r == -EACCES	   ? "a wrong one"
 				 : r == -EBUSY	   ? "the TPM is locked out"
+				 : r == -ETIMEDOUT ? "the TPM does not answer"
 						   : log_errno(r));
 	}
 	return r;
@@ -191,9 +197,24 @@ static int take_pin(struct boot *boot, const struct secret *answer)
 
 int unlock_by_pin(struct boot *boot)
 {
+	int r;
+
 	if (!unlock_wants_pin(boot))
 		return 0;
+	r = unlock_tpm_ready(boot); /* nobody is asked for what cannot help */
+	if (r < 0)
+		return r;
 	return ask_console(boot, UNLOCK_PIN, "PIN for this device: ", take_pin);
+}
+
+static uint32_t recovery_slots(const struct unlock_volume *volume)
+{
+	uint32_t slots = 0;
+
+	for (unsigned i = 0; i < volume->tokens; i++)
+		if (volume->token[i].kind == TOKEN_RECOVERY)
+			slots |= volume->token[i].slots;
+	return slots;
 }
 
 int unlock_try_passphrase(struct boot *boot, const struct secret *passphrase, bool recovery_only)
@@ -203,15 +224,15 @@ int unlock_try_passphrase(struct boot *boot, const struct secret *passphrase, bo
 	for (unsigned i = 0; i < boot->unlock->volumes; i++) {
 		struct unlock_volume *volume = &boot->unlock->volume[i];
 		_luks_ struct luks *luks = NULL;
-		uint32_t slots = 0;
+		uint32_t slots = UINT32_MAX;
 		int r;
 
 		if (volume->problem || volume->key.data)
 			continue;
-		for (unsigned k = 0; k < volume->tokens; k++)
-			if (volume->token[k].kind == TOKEN_RECOVERY)
-				slots |= volume->token[k].slots;
-		r = recovery_only && !slots ? -ENOKEY : luks_open(volume->dev, &luks);
+		unlock_volume_tell(volume, DERIVATION_SECONDS);
+		if (recovery_only)
+			slots = recovery_slots(volume);
+		r = !slots ? -ENOKEY : luks_open(volume->dev, &luks);
 		if (r == 0 && !recovery_only)
 			r = luks_volume_key(luks, -1, passphrase, &volume->key);
 		else if (r == 0)
@@ -237,6 +258,15 @@ static int take_recovery(struct boot *boot, const struct secret *answer)
 
 int unlock_by_recovery(struct boot *boot)
 {
+	uint32_t slots = 0;
+
+	for (unsigned i = 0; i < boot->unlock->volumes; i++)
+		if (!unlock_is_open(&boot->unlock->volume[i]))
+			slots |= recovery_slots(&boot->unlock->volume[i]);
+	if (!slots)
+		return log_err(-ENOKEY, "unlock",
+			       "by=recovery found=\"no volume with a recovery key\" "
+			       "next=\"ask for none\"");
 	return ask_console(boot, UNLOCK_RECOVERY, "Recovery key for this device: ", take_recovery);
 }
 

@@ -35,6 +35,11 @@ static char volume_letter(enum part_role role)
 	}
 }
 
+void unlock_volume_tell(const struct unlock_volume *volume, unsigned seconds)
+{
+	progress_tell(STEP_UNLOCK, volume_letter(volume->role), seconds);
+}
+
 static bool judge_disk(struct boot *boot)
 {
 	struct unlock *unlock = boot->unlock;
@@ -163,10 +168,13 @@ int unlock_volumes_read(struct boot *boot)
 		(void)snprintf(volume->dev, sizeof(volume->dev), "%s", part->dev);
 		unlock->volumes++;
 		if (letter && strchr(boot->refused, letter)) {
-			volume->problem = "its header crashed the bootloader";
+			volume->problem = "a header that crashed or hung the bootloader";
+			log_line(LOG_ERROR, "unlock",
+				 "volume=%s dev=%s found=\"%s\" next=\"do not open it\"",
+				 partname_of(role), volume->dev, volume->problem);
 			continue;
 		}
-		progress_tell(STEP_UNLOCK, letter, HEADER_SECONDS);
+		unlock_volume_tell(volume, HEADER_SECONDS);
 		read_volume(unlock, volume);
 	}
 	return 0;

@@ -21,7 +21,7 @@
 #define BOOTLOADER "/bootloader"
 #define SHELL "/bin/sh"
 #define FIRST_DEADLINE_MS 10000u /* until the first message */
-#define GRACE_MS 5000u		 /* from SIGKILL to giving up on a process stuck in the kernel */
+#define GRACE_MS 5000u		 /* from SIGKILL, or the last word, to giving up on its end */
 #define SECONDS_MAX 1200u
 #define PING_MS 5000u
 
@@ -84,6 +84,11 @@ static void take_messages(int fd, struct child_end *end, uint64_t *deadline)
 			end->watch_seconds = message.seconds;
 			continue;
 		}
+		if (message.step == STEP_END) {
+			end->last_word = message.seconds;
+			*deadline = clock_ms() + GRACE_MS;
+			continue;
+		}
 		if (message.step >= STEP_COUNT)
 			continue;
 		end->step = message.step;
@@ -126,10 +131,18 @@ static bool watch(pid_t child, int sig_fd, int progress_fd, struct child_end *en
 		if (fds[0].revents)
 			(void)!read(sig_fd, &info, sizeof(info));
 		take_messages(progress_fd, end, &deadline);
+		if (fds[1].revents & POLLHUP)
+			progress_fd = -1; /* nothing more comes */
 		if (reap(child, ret_status))
 			return true;
 		if (clock_ms() < deadline)
 			continue;
+		if (end->last_word >= 0) {
+			log_warn("hang", "found=\"a driver that does not let the bootloader end\" "
+					 "next=\"go on when it does, within minutes\"");
+			*ret_status = W_EXITCODE(end->last_word, 0);
+			return true;
+		}
 		if (killed)
 			return false;
 		log_line(LOG_ERROR, "hang",
@@ -143,7 +156,7 @@ static bool watch(pid_t child, int sig_fd, int progress_fd, struct child_end *en
 
 struct child_end supervise_run(const struct child_args *args, const struct watchdog *watchdog)
 {
-	struct child_end end = {.crashed = true};
+	struct child_end end = {.crashed = true, .last_word = -1};
 	_close_ int sig_fd = signal_fd();
 	_close_ int read_fd = -1;
 	_close_ int write_fd = -1;
@@ -167,7 +180,8 @@ struct child_end supervise_run(const struct child_args *args, const struct watch
 	write_fd = -1;
 
 	if (!watch(child, sig_fd, read_fd, &end, watchdog, &status)) {
-		log_line(LOG_ERROR, "hang", "found=\"bootloader stuck in the kernel\" next=reboot");
+		log_line(LOG_ERROR, "hang",
+			 "found=\"bootloader stuck in the kernel\" next=\"go on without it\"");
 		return end;
 	}
 	if (WIFEXITED(status) &&

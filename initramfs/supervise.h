@@ -15,6 +15,7 @@ struct child_end {
 	enum boot_result result; /* when it did not crash */
 	enum progress_step step; /* the last that it told of */
 	char slot;		 /* the candidate that it worked on, 0 before the first */
+	int last_word;		 /* the exit status that it told of before its end; -1: none */
 	unsigned watch_seconds;	 /* what it wants of the watchdog across kexec, 0: stop it */
 };
 

@@ -19,6 +19,8 @@ enum progress_step {
 	STEP_RECORD,
 	STEP_WAIT,     /* nothing could be started: waiting for a disk, then reboot */
 	STEP_WATCHDOG, /* no step: leave the watchdog running over kexec, with `seconds`; 0 stops it */
+	STEP_END, /* no step: all is done, `seconds` is the exit status (below). A driver that still
+			* waits for its device can hold the process itself for minutes. */
 	STEP_COUNT,
 };
 
