@@ -83,26 +83,44 @@ static int find_signature(const uint8_t policy[static TPM_SHA256_SIZE],
 			continue;
 		r = token_signature(json, n, sealed->bank, sealed->pubkey_pcrs, fingerprint, policy,
 				    signature, size, ret_size);
+		if (r == -EBADMSG) {
+			log_warn("tpm", "file=%s found=\"no file of PCR signatures\"",
+				 places[i].path);
+			r = -ENOENT;
+		}
 	}
 	return r;
 }
+
+/* What a refusal of the TPM says of the secret, and what would have been right. */
+static const struct refusal {
+	int error;
+	const char *found, *expected;
+} refusals[] = {
+	{-EACCES, "a wrong PIN", "the one of the enrolment"},
+	{-EBUSY, "locked out after too many wrong PINs", "a TPM that was left alone for a while"},
+	{-EBADMSG, "a secret of another TPM, or a damaged one", "one that this TPM sealed"},
+	{-ENOENT, "no signature for these PCRs", "one by the key of the enrolment"},
+	{-ETIMEDOUT, "a TPM that does not answer", "an answer in time"},
+	{-EPERM, "PCRs that the policy does not allow", "those of the enrolment"},
+	{0, "a TPM error", "the secret"}, /* of any other error */
+};
 
 static void log_refusal(struct session *session, const struct unlock_volume *volume,
 			const struct token *token, int r)
 {
 	struct tpm *tpm = session->boot->unlock->tpm;
+	const struct refusal *refusal = refusals;
 	struct tpm_pcr_values now;
 	uint32_t pcrs = token->sealed.pubkey_pcrs;
-	const char *found = r == -EACCES      ? "\"a wrong PIN\""
-			    : r == -EBUSY     ? "\"locked out after too many wrong PINs\""
-			    : r == -EBADMSG   ? "\"a secret of another TPM, or a damaged one\""
-			    : r == -ENOENT    ? "\"no signature for these PCRs\""
-			    : r == -ETIMEDOUT ? "\"a TPM that does not answer\""
-			    : r == -EPERM     ? "\"PCRs that the policy does not allow\""
-					      : "\"a TPM error\"";
 
-	log_line(LOG_ERROR, "tpm", "volume=%s token=%s found=%s error=%s",
-		 partname_of(volume->role), token->type, found, log_quote(tpm_error(tpm)));
+	while (refusal->error != 0 && refusal->error != r)
+		refusal++;
+	log_line(LOG_ERROR, "tpm",
+		 "volume=%s token=%s found=\"%s\" error=%s expected=\"%s\" "
+		 "next=\"another token, then the next method\"",
+		 partname_of(volume->role), token->type, refusal->found, log_quote(tpm_error(tpm)),
+		 refusal->expected);
 	for (unsigned i = 0; i < token->sealed.branches; i++)
 		pcrs |= token->sealed.branch[i].pcrs;
 	if (r == -EPERM && tpm_pcr_read(tpm, token->sealed.bank, pcrs, &now) == 0)

@@ -96,8 +96,9 @@ static const char *judge_header(const struct unlock *unlock, const struct unlock
 	if (slot >= 0)
 		(void)snprintf(where, sizeof(where), " slot=%d", slot);
 	log_line(fatal ? LOG_ERROR : LOG_WARN, fatal ? "tamper" : "header",
-		 "volume=%s dev=%s%s found=\"%s\" next=\"%s\"", partname_of(volume->role),
-		 volume->dev, where, header_problem_name(problem),
+		 "volume=%s dev=%s%s found=\"%s\" expected=\"LUKS2, one sound cipher, tokens that "
+		 "are known, slots that nobody guesses\" next=\"%s\"",
+		 partname_of(volume->role), volume->dev, where, header_problem_name(problem),
 		 fatal ? "do not open it" : "open it all the same: tugboot.encrypted= is not set");
 	return fatal ? header_problem_name(problem) : NULL;
 }
