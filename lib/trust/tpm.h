@@ -6,7 +6,7 @@
  *
  * Every command has a deadline of ten seconds (making a key: 90), and after a command without
  * answer none is sent: a TPM that hangs costs seconds, not the boot. The kernel gives the command
- * up after five minutes at most; closing the device, a kexec and a reboot may wait for that.
+ * up after five minutes at most; the end of the process, a kexec and a reboot wait for that.
  * Sessions that carry a secret are salted with the primary key and encrypt it (AES-128-CFB):
  * against who listens on the bus.
  *

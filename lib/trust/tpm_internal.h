@@ -75,6 +75,7 @@ struct tpm_tcti {
 	TSS2_TCTI_CONTEXT *inner;	    /* owned */
 	unsigned timeout_ms;		    /* of one command; TPM_TIMEOUT_MS */
 	uint64_t deadline;		    /* of the command under way */
+	struct tpm_exchange *exchange;	    /* owned: a device's command under way */
 	bool silent;			    /* it did not answer once: nothing more is sent */
 	struct tpm_counts counts;
 };

@@ -6,16 +6,19 @@
  *
  * Not libtss2-tcti-device: as it is built it waits for ever. The kernel's driver itself gives up a
  * command after two seconds to five minutes (TPM2_DURATION_*, drivers/char/tpm), too late for a
- * boot. So the device is opened non-blocking: the driver then works on its own, and poll() tells
- * when it has the answer (or its error, as the result of read()). Closing the device, and a kexec,
- * wait until the driver has given up; a device that fell silent is therefore left open, for the end
- * of the process.
+ * boot. Nor does a device that is opened non-blocking help: poll() and read() wait for the lock that the
+ * driver holds while it works. So each command of a device has a thread, which is left behind when it is
+ * late. Closing the device, the end of the process and a kexec wait until the driver has given up; a
+ * device that fell silent is therefore left open.
  *
  * The TPM is trusted with secrets; that it sends what it says is checked here (sizes) and by ESYS.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -75,7 +78,7 @@ static int wait_for(const struct tpm_tcti *tcti, short events)
 	}
 }
 
-/* A command goes to the kernel's driver in one write. */
+/* A command goes to the kernel's driver in one write, which waits for the answer. */
 static int put(const struct tpm_tcti *tcti, const uint8_t *command, size_t size)
 {
 	for (;;) {
@@ -101,7 +104,7 @@ static int get(const struct tpm_tcti *tcti, uint8_t *response, size_t max, size_
 	size_t have = 0, want = HEADER_SIZE;
 
 	while (have < want) {
-		int r = wait_for(tcti, POLLIN);
+		int r = tcti->device ? 0 : wait_for(tcti, POLLIN);
 		ssize_t n;
 
 		if (r < 0)
@@ -124,13 +127,93 @@ static int get(const struct tpm_tcti *tcti, uint8_t *response, size_t max, size_
 	return 0;
 }
 
+/* A command of a device and then its answer, for the thread. */
+struct tpm_exchange {
+	struct tpm_tcti tcti; /* a copy, as the thread may outlive the connection */
+	pthread_t thread;
+	atomic_int left; /* sides that are done with it: the second one frees it */
+	int result;
+	size_t size;
+	uint8_t data[TPM2_MAX_COMMAND_SIZE];
+};
+_Static_assert(TPM2_MAX_COMMAND_SIZE >= TPM2_MAX_RESPONSE_SIZE, "one buffer for both");
+
+static void exchange_leave(struct tpm_exchange *exchange)
+{
+	if (atomic_fetch_add(&exchange->left, 1) == 1)
+		free(exchange);
+}
+
+static void *exchange_run(void *data)
+{
+	struct tpm_exchange *exchange = data;
+	int r = put(&exchange->tcti, exchange->data, exchange->size);
+
+	if (r == 0)
+		r = get(&exchange->tcti, exchange->data, sizeof(exchange->data), &exchange->size);
+	exchange->result = r;
+	exchange_leave(exchange);
+	return NULL;
+}
+
+static int exchange_begin(struct tpm_tcti *tcti, const uint8_t *command, size_t size)
+{
+	struct tpm_exchange *exchange;
+	int r;
+
+	if (size > sizeof(exchange->data))
+		return -E2BIG;
+	exchange = calloc(1, sizeof(*exchange));
+	if (!exchange)
+		return -ENOMEM;
+	exchange->tcti = *tcti;
+	exchange->size = size;
+	memcpy(exchange->data, command, size);
+	r = pthread_create(&exchange->thread, NULL, exchange_run, exchange);
+	if (r != 0) {
+		free(exchange);
+		return -r;
+	}
+	tcti->exchange = exchange;
+	return 0;
+}
+
+/* The answer, or -ETIMEDOUT: then the thread is on its own. */
+static int exchange_end(struct tpm_tcti *tcti, uint8_t *response, size_t max, size_t *ret_size)
+{
+	struct tpm_exchange *exchange = take_ptr(tcti->exchange);
+	const struct timespec deadline = {
+		.tv_sec = (time_t)(tcti->deadline / 1000),
+		.tv_nsec = (long)(tcti->deadline % 1000) * 1000000,
+	};
+	int r;
+
+	if (!exchange)
+		return -EIO;
+	if (pthread_clockjoin_np(exchange->thread, NULL, CLOCK_MONOTONIC, &deadline) != 0) {
+		(void)pthread_detach(exchange->thread);
+		exchange_leave(exchange);
+		return -ETIMEDOUT;
+	}
+	r = exchange->result;
+	if (r == 0 && exchange->size > max)
+		r = -EPROTO;
+	if (r == 0) {
+		memcpy(response, exchange->data, exchange->size);
+		*ret_size = exchange->size;
+	}
+	explicit_bzero(exchange->data, sizeof(exchange->data));
+	free(exchange);
+	return r;
+}
+
 static TSS2_RC transmit(TSS2_TCTI_CONTEXT *context, size_t size, const uint8_t *command)
 {
 	struct tpm_tcti *tcti = tcti_of(context);
 	uint32_t code;
 	int r;
 
-	if (tcti->silent || size < HEADER_SIZE)
+	if (tcti->silent || tcti->exchange || size < HEADER_SIZE)
 		return TSS2_TCTI_RC_IO_ERROR;
 	code = be32(command + 6);
 	tcti->counts.commands++;
@@ -140,7 +223,7 @@ static TSS2_RC transmit(TSS2_TCTI_CONTEXT *context, size_t size, const uint8_t *
 							 : tcti->timeout_ms);
 	if (tcti->inner)
 		return Tss2_Tcti_Transmit(tcti->inner, size, command);
-	r = put(tcti, command, size);
+	r = tcti->device ? exchange_begin(tcti, command, size) : put(tcti, command, size);
 	if (r == -ETIMEDOUT)
 		tcti->silent = true;
 	return r < 0 ? TSS2_TCTI_RC_IO_ERROR : TSS2_RC_SUCCESS;
@@ -162,7 +245,7 @@ static TSS2_RC receive(TSS2_TCTI_CONTEXT *context, size_t *size, uint8_t *respon
 		*size = TPM2_MAX_RESPONSE_SIZE;
 		return TSS2_RC_SUCCESS;
 	}
-	r = get(tcti, response, *size, &n);
+	r = tcti->device ? exchange_end(tcti, response, *size, &n) : get(tcti, response, *size, &n);
 	if (r == -ETIMEDOUT)
 		tcti->silent = true;
 	if (r < 0)
@@ -180,7 +263,7 @@ static int device_open(const char *path, struct tpm_tcti *tcti)
 {
 	struct stat st;
 
-	tcti->fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	tcti->fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (tcti->fd < 0)
 		return -errno;
 	if (fstat(tcti->fd, &st) < 0 || !S_ISCHR(st.st_mode)) {
@@ -268,6 +351,11 @@ int tpm_tcti_open(const char *name, struct tpm_tcti *ret_tcti)
 
 void tpm_tcti_close(struct tpm_tcti *tcti)
 {
+	uint8_t answer[TPM2_MAX_RESPONSE_SIZE];
+	size_t size;
+
+	if (tcti->exchange && exchange_end(tcti, answer, sizeof(answer), &size) == -ETIMEDOUT)
+		tcti->silent = true;
 	if (tcti->inner)
 		sym_Tss2_TctiLdr_Finalize(&tcti->inner);
 	if (tcti->fd >= 0 && !(tcti->device && tcti->silent))
