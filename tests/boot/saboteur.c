@@ -7,6 +7,9 @@
  * WHEN: start (until it is told to leave the environment out), A or B (after it has said that it
  * works on this slot, until it is told to leave that out), always. `sabotage=none`: never.
  *
+ * sabotage=end:LETTER starts the real one, passes on what it says, and ends it when it says that it
+ * unlocks this volume, or the TPM (lib/base/progress.h; 0: none), until it is told to leave that out.
+ *
  * Trusts the tests, which write the command line.
  */
 #include <fcntl.h>
@@ -14,6 +17,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "progress.h"
@@ -39,6 +43,33 @@ static bool has_argument(char *argv[], const char *prefix, char letter)
 	return false;
 }
 
+/* Between PID 1 and the real one. Does not return. */
+static void end_at(char letter, char *argv[])
+{
+	struct progress message;
+	int fds[2], status;
+	pid_t pid;
+
+	if (pipe(fds) < 0 || (pid = fork()) < 0)
+		_exit(78);
+	if (pid == 0) {
+		if (dup2(fds[1], PROGRESS_FD) == PROGRESS_FD)
+			(void)execv("/bootloader.real", argv);
+		_exit(79);
+	}
+	(void)close(fds[1]);
+	while (read(fds[0], &message, sizeof(message)) == (ssize_t)sizeof(message)) {
+		if (write(PROGRESS_FD, &message, sizeof(message)) != (ssize_t)sizeof(message))
+			_exit(78);
+		if (message.step != STEP_UNLOCK || message.slot != letter)
+			continue;
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, &status, 0);
+		fail("crash");
+	}
+	_exit(waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 78);
+}
+
 int main(int argc, char *argv[])
 {
 	char line[4096];
@@ -57,13 +88,23 @@ int main(int argc, char *argv[])
 		fail(how);
 	if (strncmp(when, "start", 5) == 0 && !has_argument(argv, ARG_NO_ENVIRONMENT, 0))
 		fail(how);
-	if ((*when == 'A' || *when == 'B') && !has_argument(argv, ARG_REFUSED, *when)) {
+	if ((*when == 'A' || *when == 'B') && strncmp(how, "end:", 4) != 0 &&
+	    !has_argument(argv, ARG_REFUSED, *when)) {
 		struct progress message = {
 			.step = STEP_SLOT, .slot = *when, .seconds = DEADLINE_SECONDS};
 
 		if (write(PROGRESS_FD, &message, sizeof(message)) != (ssize_t)sizeof(message))
 			_exit(78);
 		fail(how);
+	}
+	if (strncmp(how, "end:", 4) == 0) {
+		char letter = *when == '0' ? '\0' : *when;
+
+		if (letter ? !has_argument(argv, ARG_REFUSED, letter)
+			   : !has_argument(argv, ARG_NO_ENVIRONMENT, 0)) {
+			argv[0] = (char *)"/bootloader";
+			end_at(letter, argv);
+		}
 	}
 	argv[0] = (char *)"/bootloader";
 	execv("/bootloader.real", argv);
