@@ -6,15 +6,13 @@ its own firmware; then a guest of that device opens the root and starts what is 
 printed at the end.
 """
 
-import time
 from dataclasses import dataclass
 
 import pytest
 
 from harness import bls_entry, luks, root
 from harness.device import PCRS, VOLUMES, Device
-from harness.tools import run
-from harness.tpm import RC_FAILURE, refusal, without_ecc
+from harness.tpm import without_ecc
 
 PIN = "4711-abc"
 SIGNED_PCRS = (4,)
@@ -202,104 +200,6 @@ def test_matrix(boot, record_property, enroller, method, opener):
     device = Device(boot, {"rootA": root(os_role=True, files=OS_ROLE)}, volumes)
     made = BY[enroller](device, method)
     OPEN[opener](boot, device, made, method)
-
-
-# What goes wrong without anybody's bad will: the next method is tried, and nothing waits for ever.
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """A device of one volume, with TPM and recovery key; what is in the way, and what is typed."""
-
-    name: str
-    says: tuple  # lines of the log
-    typed: tuple = ()  # PINs; then, when it is asked for, the recovery key
-    methods: str = "tpm2,recovery"
-    pin: str = ""
-    answer: object = None  # of the TPM
-    present: bool = True
-    counted: int = 0  # failures that the TPM has counted in the end
-    max_tries: int = 0
-
-
-def failing(command):
-    """A TPM that fails in this command."""
-    return lambda name, _: refusal(RC_FAILURE) if name == command else None
-
-
-def silent_at(command):
-    """A TPM that answers this command after two minutes; until then, nothing else either."""
-
-    def answer(name, _):
-        if name == command:
-            time.sleep(120)
-
-    return answer
-
-
-TROUBLES = [
-    Trouble("no TPM", (r"^tpm found=none", r"^unlock by=tpm2 left=1 next=recovery"), present=False),
-    *(Trouble(f"the TPM fails in {command}", (r"^unlock by=tpm2 left=1 next=recovery",),
-              answer=failing(command))
-      for command in ("GetCapability", "CreatePrimary", "Load", "Unseal")),
-    Trouble("the TPM does not answer", (r"^hang step=unlock slot=T", r"^tpm found=.it hung"),
-            answer=silent_at("CreatePrimary")),
-    Trouble("a wrong PIN, then the right one", (r'^unlock by=pin attempt=1/3 found="a wrong one"',),
-            typed=("1234", PIN), methods="pin", pin=PIN, counted=1),
-    Trouble("three wrong PINs",
-            (r'^unlock by=pin attempt=3/3 found="a wrong one"', "^unlock by=pin left=1 next=recov"),
-            typed=("1", "2", "3"), methods="pin,recovery", pin=PIN, counted=3),
-    Trouble("locked out", (r'^unlock by=pin attempt=.* found="the TPM is locked out"',
-                           "^unlock by=pin left=1 next=recovery"),
-            typed=("1", PIN), methods="pin,recovery", pin=PIN, counted=1, max_tries=1),
-    Trouble("nobody knows the PIN", ("^unlock by=pin left=1 next=recovery",),
-            typed=("",), methods="pin,recovery", pin=PIN),
-]
-
-
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name)
-def test_next_method_is_tried(boot, trouble):
-    """The recovery key opens what the TPM does not."""
-    device = Device(boot, {"rootA": root(os_role=True, files=OS_ROLE)}, ("rootA",))
-    with device.enrolling() as tcti, device.disk.header("rootA") as volume:
-        if trouble.max_tries:
-            run("tpm2_dictionarylockout", "-T", tcti, "--setup-parameters", "--max-tries",
-                trouble.max_tries, "--recovery-time", "3600")
-        luks.enrol_systemd(volume, tcti, PCRS, trouble.pin)
-        recovery = luks.enrol_recovery(volume)
-        luks.seal(volume)
-    device.tpm.answer = trouble.answer
-    append = f"tugboot.encrypted=rootA tugboot.unlock={trouble.methods}"
-    with device.guest(boot, append, tpm=trouble.present) as guest:
-        for pin in trouble.typed:
-            guest.expect("^PIN for this device: ", 120)
-            guest.send(f"{pin}\r")
-        if "recovery" in trouble.methods:
-            guest.expect("^Recovery key for this device: ", 300)
-            guest.send(f"{recovery}\r")
-        guest.wait_end(180, max_resets=0)
-        log = boot.result(guest)
-    assert log.journey == ["A normal 0/2"]
-    for line in trouble.says:
-        assert log.said(line), [line for _, _, line in log.log]
-    device.tpm.answer = None
-    with device.tpm.powered():
-        assert device.tpm.lockout_counter() == trouble.counted
-
-
-def test_nobody_at_the_console_is_not_waited_for_for_ever(boot):
-    device = Device(boot, {"rootA": root(os_role=True, files=OS_ROLE)}, ("rootA",))
-    with device.enrolling() as tcti, device.disk.header("rootA") as volume:
-        luks.enrol_systemd(volume, tcti, PCRS, PIN)
-        luks.enrol_recovery(volume)
-        luks.seal(volume)
-    append = "tugboot.encrypted=rootA tugboot.unlock=pin,recovery tugboot.prompt=2"
-    with device.guest(boot, append) as guest:
-        guest.wait_resets(1, 120)
-        log = boot.result(guest)
-    assert log.journey == []
-    assert log.said('^unlock by=pin attempt=1/3 found="nobody at the console"')
-    assert log.said('^unlock by=recovery attempt=1/3 found="nobody at the console"')
 
 
 def check_clean_boots(boot, enroller, boots):
