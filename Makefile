@@ -269,8 +269,8 @@ $(B)/absent/%: $(wildcard initramfs/absent/*)
 		-Wl,--build-id=none -s -o $@ initramfs/absent/$(firstword $(subst ., ,$*)).c
 
 # What it is linked with is in the initramfs itself; the others are in a filesystem image in it, of
-# which only what is used is ever unpacked. Not xz, which is 10 % smaller and takes longer to read than
-# all the rest.
+# which only what is used is ever unpacked. By lz4, since unpacking is most of what
+# unlocking costs: five volumes take 58 million instructions, 108 with zstd, for 0.14 MB.
 $(B)/libraries.list: $(B)/bootloader initramfs/libraries
 	$(Q)initramfs/libraries --compiler '$(CC)' $(B)/bootloader >$@
 
@@ -280,7 +280,7 @@ $(B)/libraries.squashfs: $(B)/libraries.list $(ABSENT) initramfs/libraries
 		$(B)/bootloader $(LOADED) | grep -vxFf $(B)/libraries.list | while IFS='=' read -r path file; do \
 			cp "$$file" "$@.d/$${path##*/}"; done
 	$(Q)mksquashfs $@.d $@ -quiet -no-progress -noappend -all-root -all-time 0 -mkfs-time 0 -no-xattrs \
-		-comp zstd -Xcompression-level 22 -b 32K >/dev/null; rm -r $@.d
+		-comp lz4 -Xhc >/dev/null; rm -r $@.d
 
 $(B)/initramfs.cpio.zst: $(B)/libraries.squashfs $(B)/libraries.list $(B)/init.stripped $(B)/bootloader.stripped initramfs/pack $(B)/.initramfs $(VERITY_KEY)
 	$(call say,PACK,$@$(if $(filter 1,$(DEV)), (with a shell)))

@@ -540,7 +540,12 @@ def devices(tmp_path_factory):
         device.disk.path.unlink()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+# Every other one is for the long series.
+SAMPLED = [pytest.param(case, id=case.name, marks=[pytest.mark.long] if number % 2 else [])
+           for number, case in enumerate(CASES)]
+
+
+@pytest.mark.parametrize("case", SAMPLED)
 def test_refused(boot, devices, case):
     """One case."""
     device = devices(case.form, boot)
