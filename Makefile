@@ -274,13 +274,18 @@ $(B)/absent/%: $(wildcard initramfs/absent/*)
 $(B)/libraries.list: $(B)/bootloader initramfs/libraries
 	$(Q)initramfs/libraries --compiler '$(CC)' $(B)/bootloader >$@
 
-$(B)/libraries.squashfs: $(B)/libraries.list $(ABSENT) initramfs/libraries
+SQUASHFS := -all-root -all-time 0 -mkfs-time 0 -no-xattrs -comp lz4 -Xhc
+
+$(B)/.squashfs: FORCE
+	$(call keep,$(SQUASHFS) $(LOADED))
+
+$(B)/libraries.squashfs: $(B)/libraries.list $(ABSENT) initramfs/libraries $(B)/.squashfs
 	$(call say,PACK,$@)
-	$(Q)rm -rf $@ $@.d; mkdir $@.d; initramfs/libraries --compiler '$(CC)' --absent $(B)/absent \
-		$(B)/bootloader $(LOADED) | grep -vxFf $(B)/libraries.list | while IFS='=' read -r path file; do \
-			cp "$$file" "$@.d/$${path##*/}"; done
-	$(Q)mksquashfs $@.d $@ -quiet -no-progress -noappend -all-root -all-time 0 -mkfs-time 0 -no-xattrs \
-		-comp lz4 -Xhc >/dev/null; rm -r $@.d
+	$(Q)initramfs/libraries --compiler '$(CC)' --absent $(B)/absent $(B)/bootloader $(LOADED) | \
+		grep -vxFf $(B)/libraries.list >$(B)/loaded.list
+	$(Q)rm -rf $@ $@.d; mkdir $@.d; while IFS='=' read -r path file; do \
+		cp "$$file" "$@.d/$${path##*/}"; done <$(B)/loaded.list
+	$(Q)mksquashfs $@.d $@ -quiet -no-progress -noappend $(SQUASHFS) >/dev/null; rm -r $@.d
 
 $(B)/initramfs.cpio.zst: $(B)/libraries.squashfs $(B)/libraries.list $(B)/init.stripped $(B)/bootloader.stripped initramfs/pack $(B)/.initramfs $(VERITY_KEY)
 	$(call say,PACK,$@$(if $(filter 1,$(DEV)), (with a shell)))

@@ -38,13 +38,19 @@ def plugin():
     return images.kept("count", source.read_bytes() + repr(flags).encode(), make)
 
 
+def libraries():
+    """{name: file} of the shared libraries in the image: unpacked at the start, or when needed."""
+    lines = [line for listing in ("libraries.list", "loaded.list")
+             for line in artifact(listing).read_text(encoding="utf-8").splitlines()]
+    return {Path(place).name: TREE / file for place, _, file in
+            (line.partition("=") for line in lines)}
+
+
 def library(name):
     """The file of a shared library in the image."""
-    for line in artifact("libraries.list").read_text(encoding="utf-8").splitlines():
-        place, _, file = line.partition("=")
-        if Path(place).name == name:
-            return TREE / file
-    raise HarnessError(f"{name} is not in the image")
+    if name not in libraries():
+        raise HarnessError(f"{name} is not in the image")
+    return libraries()[name]
 
 
 def code_of(file, function):
@@ -69,10 +75,8 @@ def code_of(file, function):
 
 def _check_single(offset, code):
     """Files are mapped page by page, so an offset in a page is the same in the file."""
-    listing = artifact("libraries.list").read_text(encoding="utf-8").splitlines()
-    files = [TREE / line.partition("=")[2] for line in listing]
     places = []
-    for file in (*files, artifact("bootloader"), artifact("init")):
+    for file in (*libraries().values(), artifact("bootloader"), artifact("init")):
         places += [file for match in re.finditer(re.escape(code), file.read_bytes())
                    if match.start() % PAGE == offset]
     if len(places) != 1:
