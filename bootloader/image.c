@@ -8,12 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/mman.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 #include "fd.h"
 #include "file.h"
+#include "memfile.h"
 #include "pe.h"
 
 #define INITRD_ALIGN 4 /* archives behind each other: cpio's own alignment */
@@ -24,53 +23,15 @@
 #define PE_MACHINE PE_MACHINE_ARM64
 #endif
 
-static int copy_range(int to, int from, uint64_t offset, uint64_t size)
-{
-	off_t at = (off_t)offset;
-
-	while (size > 0) {
-		ssize_t n = sendfile(to, from, &at, MIN(size, (uint64_t)1 << 24));
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n == 0)
-			return -ENODATA;
-		if (n > 0)
-			size -= (uint64_t)n;
-	}
-	return 0;
-}
-
-/* A memory file cannot be given to kexec while it is open for writing: opens it again. */
-static int memory_finish(int fd, int *ret_fd)
-{
-	char path[40];
-	int reopened;
-
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	reopened = open(path, O_RDONLY | O_CLOEXEC);
-	if (reopened < 0)
-		return -errno;
-	*ret_fd = reopened;
-	return 0;
-}
-
-static int memory_open(const char *name)
-{
-	int fd = memfd_create(name, MFD_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
 static int extract(int from, struct pe_range range, const char *name, int *ret_fd)
 {
-	_close_ int fd = memory_open(name);
+	_close_ int fd = memfile_open(name);
 	int r;
 
 	if (fd < 0)
 		return fd;
-	r = copy_range(fd, from, range.offset, range.size);
-	return r < 0 ? r : memory_finish(fd, ret_fd);
+	r = memfile_copy(fd, from, range.offset, range.size);
+	return r < 0 ? r : memfile_finish(fd, ret_fd);
 }
 
 static int file_size(int fd, uint64_t *ret_size)
@@ -249,7 +210,7 @@ static int append(int to, int from)
 
 	r = file_size(from, &size);
 	if (r == 0)
-		r = copy_range(to, from, 0, size);
+		r = memfile_copy(to, from, 0, size);
 	if (r == 0 && size % INITRD_ALIGN != 0 &&
 	    write(to, zeros, INITRD_ALIGN - size % INITRD_ALIGN) !=
 		    (ssize_t)(INITRD_ALIGN - size % INITRD_ALIGN))
@@ -267,14 +228,14 @@ int image_add_initrd(struct kernel *kernel, int fd)
 		kernel->initrd_fd = take_fd(second);
 		return 0;
 	}
-	joined = memory_open("initrd");
+	joined = memfile_open("initrd");
 	if (joined < 0)
 		return joined;
 	r = append(joined, kernel->initrd_fd);
 	if (r == 0)
 		r = append(joined, second);
 	if (r == 0)
-		r = memory_finish(joined, &both);
+		r = memfile_finish(joined, &both);
 	if (r < 0)
 		return r;
 	close_p(&kernel->initrd_fd);

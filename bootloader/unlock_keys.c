@@ -6,47 +6,16 @@
  * when it has jumped (kernel-config/patches/kexec-leave-no-copy.patch).
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/mman.h>
 
+#include "archive.h"
 #include "cpio.h"
-#include "fd.h"
 #include "keybag.h"
 #include "log.h"
 #include "unlock.h"
 
 #define KEY_DIR "etc/cryptsetup-keys.d"
 #define NAME_SIZE 40
-
-struct archive {
-	int fd;
-	unsigned inode;
-	int error;
-};
-
-static void put(struct archive *archive, const void *data, size_t size)
-{
-	if (archive->error == 0 && write(archive->fd, data, size) != (ssize_t)size)
-		archive->error = -ENOSPC;
-}
-
-static void put_entry(struct archive *archive, const char *path, unsigned mode, const void *data,
-		      size_t size)
-{
-	static const char zeros[CPIO_ALIGN];
-	char head[CPIO_HEAD_MAX];
-	int n = cpio_head(head, ++archive->inode, path, mode, (uint32_t)size);
-
-	if (n < 0) {
-		archive->error = n;
-		return;
-	}
-	put(archive, head, (size_t)n);
-	if (size > 0)
-		put(archive, data, size);
-	put(archive, zeros, cpio_padding(size));
-}
 
 /* The name that the volume gets in the running system: what its partition is called. */
 static void volume_name(const struct boot *boot, const struct unlock_volume *volume, char *buf,
@@ -94,7 +63,7 @@ static int put_bag(const struct boot *boot, struct archive *archive)
 		return -ENODATA;
 	r = keybag_format(bag, text.data, text.size, &size);
 	if (r == 0)
-		put_entry(archive, KEYBAG_FILE + 1, CPIO_REGULAR | 0400, text.data, size);
+		archive_put(archive, KEYBAG_FILE + 1, CPIO_REGULAR | 0400, text.data, size);
 	return r;
 }
 
@@ -104,8 +73,8 @@ static int put_key_files(const struct boot *boot, struct archive *archive)
 {
 	unsigned n = 0;
 
-	put_entry(archive, "etc", CPIO_DIRECTORY | 0755, NULL, 0);
-	put_entry(archive, KEY_DIR, CPIO_DIRECTORY | 0700, NULL, 0);
+	archive_put(archive, "etc", CPIO_DIRECTORY | 0755, NULL, 0);
+	archive_put(archive, KEY_DIR, CPIO_DIRECTORY | 0700, NULL, 0);
 	for (unsigned i = 0; i < boot->unlock->volumes; i++) {
 		const struct unlock_volume *volume = &boot->unlock->volume[i];
 		char name[NAME_SIZE], path[128];
@@ -114,11 +83,11 @@ static int put_key_files(const struct boot *boot, struct archive *archive)
 			continue;
 		volume_name(boot, volume, name, sizeof(name));
 		(void)snprintf(path, sizeof(path), KEY_DIR "/%s.key", name);
-		put_entry(archive, path, CPIO_REGULAR | 0400, volume->passphrase.data,
-			  volume->passphrase.size);
+		archive_put(archive, path, CPIO_REGULAR | 0400, volume->passphrase.data,
+			    volume->passphrase.size);
 		(void)snprintf(path, sizeof(path), KEY_DIR "/luks-%s.key", volume->info.uuid);
-		put_entry(archive, path, CPIO_REGULAR | 0400, volume->passphrase.data,
-			  volume->passphrase.size);
+		archive_put(archive, path, CPIO_REGULAR | 0400, volume->passphrase.data,
+			    volume->passphrase.size);
 		n++;
 	}
 	return n > 0 ? 0 : -ENODATA;
@@ -127,9 +96,7 @@ static int put_key_files(const struct boot *boot, struct archive *archive)
 int unlock_keys_initrd(const struct boot *boot, bool tugboot_initrd, int *ret_fd)
 {
 	enum unlock_keys keys = boot->unlock->policy.keys;
-	_close_ int fd = -1;
-	struct archive archive = {0};
-	char path[40], end[CPIO_HEAD_MAX];
+	_archive_ struct archive archive = ARCHIVE_NONE;
 	int r;
 
 	if (!boot->unlock->prepared || boot->unlock->volumes == 0 || keys == KEYS_NONE)
@@ -142,17 +109,7 @@ int unlock_keys_initrd(const struct boot *boot, bool tugboot_initrd, int *ret_fd
 			 tugboot_initrd ? "os" : "initrd");
 		return -ENODATA;
 	}
-	fd = memfd_create("keys", MFD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	archive.fd = fd;
+	archive_open("keys", &archive);
 	r = keys == KEYS_OS ? put_bag(boot, &archive) : put_key_files(boot, &archive);
-	if (r < 0)
-		return r;
-	put(&archive, end, (size_t)cpio_end(end));
-	if (archive.error < 0)
-		return archive.error;
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	*ret_fd = open(path, O_RDONLY | O_CLOEXEC); /* kexec takes none that is open for writing */
-	return *ret_fd < 0 ? -errno : 0;
+	return r < 0 ? r : archive_finish(&archive, ret_fd);
 }
