@@ -115,7 +115,7 @@ bool unlock_is_open(const struct unlock_volume *volume);
  * other errors are the TPM's. */
 int unlock_measured_check(struct boot *boot, struct tpm *tpm);
 /* Says which PCR and event differ from what was enrolled. */
-void unlock_explain(struct tpm *tpm, const struct unlock_volume *volume, const struct token *token,
+void unlock_explain(const struct unlock_volume *volume, const struct token *token,
 		    const struct tpm_pcr_values *now);
 
 #define UNLOCK_KEY_FILE "/tugboot.key"

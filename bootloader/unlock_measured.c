@@ -9,36 +9,25 @@
 #include <sys/mount.h>
 
 #include "base64.h"
-#include "crypto.h"
 #include "file.h"
 #include "log.h"
 #include "tcglog.h"
 #include "unlock.h"
 
 #define SECURITYFS "/sys/kernel/security"
-#define EVENT_LOG SECURITYFS "/tpm0/binary_bios_measurements"
 #define EVENT_LOG_MAX ((size_t)1024 * 1024)
 #define DMA_PCR 7u
 
-static int extend(uint16_t alg, uint8_t *value, const uint8_t *digest, size_t size, void *data)
-{
-	const struct crypto_part parts[] = {{value, size}, {digest, size}};
-
-	(void)data;
-	return crypto_digest(tpm_bank_name(tpm_bank_of_alg(alg)), parts, ARRAY_SIZE(parts), value,
-			     size);
-}
-
 static int read_log(char **ret_data, size_t *ret_size)
 {
-	int r = file_read(AT_FDCWD, EVENT_LOG, EVENT_LOG_MAX, ret_data, ret_size);
+	int r = file_read(AT_FDCWD, TCGLOG_FILE, EVENT_LOG_MAX, ret_data, ret_size);
 
 	if (r != -ENOENT)
 		return r;
 	if (mount("securityfs", SECURITYFS, "securityfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) <
 	    0)
 		return -errno;
-	return file_read(AT_FDCWD, EVENT_LOG, EVENT_LOG_MAX, ret_data, ret_size);
+	return file_read(AT_FDCWD, TCGLOG_FILE, EVENT_LOG_MAX, ret_data, ret_size);
 }
 
 static int refuse(const char *found, const char *expected, const char *fix)
@@ -65,7 +54,8 @@ static int is_believable(const struct tcglog *log, struct tpm *tpm)
 			continue;
 		if (r < 0)
 			return r;
-		return tcglog_replay(log, log->bank[i].alg, extend, NULL, &replayed) == 0 &&
+		return tcglog_replay(log, log->bank[i].alg, tpm_bank_extend, NULL, &replayed) ==
+			       0 &&
 		       memcmp(replayed.value[DMA_PCR], held.value[DMA_PCR], tpm_bank_size(bank)) ==
 			       0;
 	}
@@ -113,31 +103,33 @@ int unlock_measured_check(struct boot *boot, struct tpm *tpm)
 	return 0;
 }
 
+/* The first of a PCR's events at or behind `from`; hint->events when there is none. */
+static unsigned next_hint(const struct token_branch_hint *hint, unsigned from, unsigned pcr)
+{
+	while (from < hint->events && hint->event[from].pcr != pcr)
+		from++;
+	return from;
+}
+
 /* The first event of a PCR whose digest is not the one that was there at enrolment. */
 static void explain_event(const struct token_branch_hint *hint, enum tpm_bank bank, unsigned pcr)
 {
-	static const uint16_t algs[] = {0x0004, 0x000b, 0x000c, 0x000d};
+	unsigned number = 0, next = next_hint(hint, 0, pcr);
 	_free_ char *data = NULL;
 	struct tcglog_event event;
 	struct tcglog log;
 	size_t size, pos = 0;
-	unsigned number = 0, next = 0;
 
-	while (next < hint->events && hint->event[next].pcr != pcr)
-		next++;
 	if (next == hint->events)
 		return; /* the token had no room for them */
-	next = 0;
 	if (read_log(&data, &size) < 0 || tcglog_open(data, size, &log) < 0)
 		return;
 	while (tcglog_next(&log, &pos, &event) == 1) {
-		const uint8_t *digest = tcglog_digest(&event, algs[bank]);
+		const uint8_t *digest = tcglog_digest(&event, tpm_bank_alg(bank));
 
 		if (event.pcr != pcr || event.type == TCGLOG_NO_ACTION || !digest)
 			continue;
 		number++;
-		while (next < hint->events && hint->event[next].pcr != pcr)
-			next++;
 		if (next == hint->events || memcmp(hint->event[next].digest, digest, 4) != 0) {
 			log_line(LOG_ERROR, "pcr", "pcr=%u event=%u type=%s found=\"%s\"", pcr,
 				 number, tcglog_type_name(event.type),
@@ -145,10 +137,8 @@ static void explain_event(const struct token_branch_hint *hint, enum tpm_bank ba
 						      : "another digest than enrolled");
 			return;
 		}
-		next++;
+		next = next_hint(hint, next + 1, pcr);
 	}
-	while (next < hint->events && hint->event[next].pcr != pcr)
-		next++;
 	if (next < hint->events)
 		log_line(LOG_ERROR, "pcr", "pcr=%u found=\"%u events\" expected=more", pcr, number);
 }
@@ -168,13 +158,12 @@ static unsigned differing(const struct tpm_pcr_values *was, const struct tpm_pcr
 	return (unsigned)__builtin_popcount(differ);
 }
 
-void unlock_explain(struct tpm *tpm, const struct unlock_volume *volume, const struct token *token,
+void unlock_explain(const struct unlock_volume *volume, const struct token *token,
 		    const struct tpm_pcr_values *now)
 {
 	const struct token_branch_hint *best = NULL;
 	uint32_t best_pcrs = 0;
 
-	(void)tpm;
 	for (unsigned i = 0; i < token->sealed.branches; i++) {
 		uint32_t pcrs;
 		unsigned n =

@@ -124,13 +124,7 @@ static void log_refusal(struct session *session, const struct unlock_volume *vol
 	for (unsigned i = 0; i < token->sealed.branches; i++)
 		pcrs |= token->sealed.branch[i].pcrs;
 	if (r == -EPERM && tpm_pcr_read(tpm, token->sealed.bank, pcrs, &now) == 0)
-		unlock_explain(tpm, volume, token, &now);
-}
-
-static bool same_blob(const struct token *a, const struct token *b)
-{
-	return a->sealed.blob_size == b->sealed.blob_size && a->kind == b->kind &&
-	       memcmp(a->sealed.blob, b->sealed.blob, a->sealed.blob_size) == 0;
+		unlock_explain(volume, token, &now);
 }
 
 static struct unsealed *unseal(struct session *session, const struct unlock_volume *volume,
@@ -139,7 +133,7 @@ static struct unsealed *unseal(struct session *session, const struct unlock_volu
 	struct unsealed *entry;
 
 	for (unsigned i = 0; i < session->n; i++)
-		if (same_blob(session->unsealed[i].token, token))
+		if (token_same_secret(session->unsealed[i].token, token))
 			return &session->unsealed[i];
 	if (session->n == SECRETS_MAX)
 		return NULL;
@@ -234,7 +228,7 @@ static bool is_usable(const struct session *session, const struct token *token,
 static const struct token *token_of(const struct unlock_volume *volume, const struct token *secret)
 {
 	for (unsigned i = 0; i < volume->tokens; i++)
-		if (same_blob(&volume->token[i], secret))
+		if (token_same_secret(&volume->token[i], secret))
 			return &volume->token[i];
 	return NULL;
 }
@@ -252,7 +246,7 @@ static unsigned coverage(const struct unlock *unlock, const struct token *secret
 static bool was_tried(const struct session *session, const struct token *token)
 {
 	for (unsigned i = 0; i < session->n; i++)
-		if (same_blob(session->unsealed[i].token, token))
+		if (token_same_secret(session->unsealed[i].token, token))
 			return true;
 	return false;
 }

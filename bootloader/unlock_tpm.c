@@ -193,7 +193,7 @@ int unlock_cap(struct boot *boot)
 	for (unsigned pcr = 0; pcr < TPM_PCRS; pcr++) {
 		if (!(cap & (1u << pcr)))
 			continue;
-		r = tpm_pcr_extend(boot->unlock->tpm, pcr, "tugboot: unlocked");
+		r = tpm_pcr_extend(boot->unlock->tpm, pcr, TPM_CAP);
 		if (r < 0) {
 			log_line(LOG_ERROR, "cap", "pcr=%u error=%s found=\"it stays open\"", pcr,
 				 log_quote(tpm_error(boot->unlock->tpm)));

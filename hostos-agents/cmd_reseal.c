@@ -145,7 +145,7 @@ static void keys_by_tpm(struct tpm *tpm, const struct options *options, const st
 			_secret_ struct secret key = {0};
 
 			if (volume->key.data || !is_meant(options, token) ||
-			    !enrol_same(token, old) ||
+			    !token_same_secret(token, old) ||
 			    volkey_unwrap(&wrapping, &volume->info, volume->role, token->wrapped,
 					  token->wrapped_size, &key) < 0 ||
 			    luks_verify_key(volume->luks, &key) < 0)

@@ -176,7 +176,7 @@ static int check_volume(const struct enrol_volume *volume, const struct enrolmen
 			  token->wrapped_size, &by_token);
 	if (r < 0)
 		return r;
-	if (!same_secret(&by_token, &volume->key) || !enrol_same(token, enrolment->token))
+	if (!same_secret(&by_token, &volume->key) || !token_same_secret(token, enrolment->token))
 		return -EIO;
 	if (written->systemd >= 0 && !volume->token[written->systemd])
 		return -EIO;

@@ -34,12 +34,6 @@ const char *enrol_error(int r)
 	}
 }
 
-bool enrol_same(const struct token *a, const struct token *b)
-{
-	return a->kind == b->kind && a->sealed.blob_size == b->sealed.blob_size &&
-	       memcmp(a->sealed.blob, b->sealed.blob, a->sealed.blob_size) == 0;
-}
-
 /* ---- one volume ---- */
 
 static void forget_tokens(struct enrol_volume *volume)
@@ -446,7 +440,7 @@ static uint32_t belonging(const struct enrol_volumes *volumes, const struct enro
 			if (!half || half->kind != TOKEN_TUGBOOT_TPM2 || !half->planned)
 				continue;
 			for (unsigned k = 0; k < LUKS_TOKENS; k++)
-				if (volume->token[k] && enrol_same(half, volume->token[k]))
+				if (volume->token[k] && token_same_secret(half, volume->token[k]))
 					tokens |= 1u << k;
 		}
 	slots = 0;

@@ -59,8 +59,5 @@ int enrol_remove(struct enrol_volume *volume, uint32_t tokens);
 /* What a cut left of a run, on all the volumes: half enrolments, and half removed ones. */
 enum result enrol_clean(struct enrol_volumes *volumes);
 
-/* Do two TPM tokens hold one sealed secret? */
-bool enrol_same(const struct token *a, const struct token *b);
-
 /* "no space in the header", …, of what lib/trust/luks.h returns; constant string. */
 const char *enrol_error(int r);

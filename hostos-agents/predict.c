@@ -22,23 +22,12 @@
 /* Those that an EFI file also changes, by what its stub and kernel measure of its parts. */
 #define STUB_PCRS (1u << 8 | 1u << 9 | 1u << 11 | 1u << 12 | 1u << 13)
 
-static const uint16_t algs[TPM_BANK_COUNT] = {0x0004, 0x000b, 0x000c, 0x000d};
-
-static int extend(uint16_t alg, uint8_t *value, const uint8_t *digest, size_t size,
-		  void *data _unused_)
-{
-	const struct crypto_part parts[] = {{value, size}, {digest, size}};
-
-	return crypto_digest(tpm_bank_name(tpm_bank_of_alg(alg)), parts, ARRAY_SIZE(parts), value,
-			     size);
-}
-
 int predict_replay(const struct tcglog *log, enum tpm_bank bank, uint32_t pcrs,
 		   struct tpm_pcr_values *ret_values)
 {
 	static struct tcglog_values replayed;
 	struct tpm_pcr_values values = {.bank = bank, .pcrs = pcrs};
-	int r = tcglog_replay(log, algs[bank], extend, NULL, &replayed);
+	int r = tcglog_replay(log, tpm_bank_alg(bank), tpm_bank_extend, NULL, &replayed);
 
 	if (r < 0)
 		return r;
@@ -52,7 +41,7 @@ int predict_replay(const struct tcglog *log, enum tpm_bank bank, uint32_t pcrs,
 int predict_judge(const struct tpm_pcr_values *logged, const struct tpm_pcr_values *held,
 		  unsigned pcr, enum predict_verdict *ret_verdict)
 {
-	const struct crypto_part cap = {PREDICT_CAP, strlen(PREDICT_CAP)};
+	const struct crypto_part cap = {TPM_CAP, strlen(TPM_CAP)};
 	size_t size = tpm_bank_size(logged->bank);
 	uint8_t value[TPM_DIGEST_MAX], digest[TPM_DIGEST_MAX];
 	int r;
@@ -64,7 +53,7 @@ int predict_judge(const struct tpm_pcr_values *logged, const struct tpm_pcr_valu
 	memcpy(value, logged->value[pcr], size);
 	r = crypto_digest(tpm_bank_name(logged->bank), &cap, 1, digest, size);
 	if (r == 0)
-		r = extend(algs[logged->bank], value, digest, size, NULL);
+		r = tpm_bank_extend(tpm_bank_alg(logged->bank), value, digest, size, NULL);
 	if (r < 0)
 		return r;
 	*ret_verdict = memcmp(value, held->value[pcr], size) == 0 ? PREDICT_CAPPED : PREDICT_OTHER;
@@ -79,7 +68,7 @@ static void events_of(const struct tcglog *log, enum tpm_bank bank, unsigned pcr
 	size_t pos = 0;
 
 	while (tcglog_next(log, &pos, &event) == 1) {
-		const uint8_t *digest = tcglog_digest(&event, algs[bank]);
+		const uint8_t *digest = tcglog_digest(&event, tpm_bank_alg(bank));
 
 		if (event.pcr != pcr || event.type == TCGLOG_NO_ACTION || !digest)
 			continue;
@@ -185,7 +174,7 @@ static void open_log_done(struct open_log *log)
 
 static enum result open_log(const struct options *options, struct open_log *ret_log)
 {
-	const char *path = options->event_log ? options->event_log : PREDICT_LOG;
+	const char *path = options->event_log ? options->event_log : TCGLOG_FILE;
 	struct open_log log = {0};
 	size_t size = 0;
 	int r = file_read(AT_FDCWD, path, LOG_MAX, &log.data, &size);
@@ -343,12 +332,12 @@ int predict_application(const struct tcglog *log, enum tpm_bank bank, const stru
 			continue;
 		digest = n == file     ? efi->file
 			 : n == kernel ? efi->kernel
-				       : tcglog_digest(&event, algs[bank]);
+				       : tcglog_digest(&event, tpm_bank_alg(bank));
 		if (!digest)
 			return -ENOENT;
 		if (n == file || n == kernel)
 			change_hint(hint, n, digest);
-		r = extend(algs[bank], value, digest, tpm_bank_size(bank), NULL);
+		r = tpm_bank_extend(tpm_bank_alg(bank), value, digest, tpm_bank_size(bank), NULL);
 		n++;
 	}
 	if (r == 0)

@@ -11,13 +11,8 @@
 #include "tpm.h"
 #include "tugboot.h"
 
-/* What the bootloader extends PCRs with (bootloader/unlock_tpm.c). */
-#define PREDICT_CAP "tugboot: unlocked"
-
 /* Of all PCRs in one token; a header has little room. */
 #define PREDICT_EVENTS_MAX 64
-
-#define PREDICT_LOG "/sys/kernel/security/tpm0/binary_bios_measurements"
 
 struct prediction {
 	struct tpm_pcr_values values;

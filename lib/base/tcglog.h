@@ -30,6 +30,8 @@
 #define TCGLOG_SEPARATOR 0x4u
 #define TCGLOG_EFI_ACTION 0x80000007u
 
+#define TCGLOG_FILE "/sys/kernel/security/tpm0/binary_bios_measurements"
+
 struct tcglog_bank {
 	uint16_t alg; /* TPM_ALG_ID */
 	uint16_t size;

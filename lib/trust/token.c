@@ -373,3 +373,9 @@ int token_parse(const char *json, struct token *ret_token, const char **ret_what
 	point(ret_token);
 	return 0;
 }
+
+bool token_same_secret(const struct token *a, const struct token *b)
+{
+	return a->kind == b->kind && a->sealed.blob_size == b->sealed.blob_size &&
+	       memcmp(a->sealed.blob, b->sealed.blob, a->sealed.blob_size) == 0;
+}

@@ -79,6 +79,9 @@ struct token {
  */
 int token_parse(const char *json, struct token *ret_token, const char **ret_what);
 
+/* Do two TPM tokens hold one sealed secret? */
+bool token_same_secret(const struct token *a, const struct token *b);
+
 /*
  * Writes a TOKEN_SYSTEMD_TPM2, TOKEN_TUGBOOT_TPM2 or TOKEN_RECOVERY (type as given), from what
  * `sealed` points to, be it in the token or not. Events are written PCR by PCR. -EINVAL for any

@@ -55,6 +55,13 @@ size_t tpm_bank_size(enum tpm_bank bank);
 /* TCG algorithm identifier (TPM_ALG_ID: 0x0004, 0x000b, 0x000c, 0x000d); TPM_BANK_COUNT for
  * others. */
 enum tpm_bank tpm_bank_of_alg(uint16_t alg);
+uint16_t tpm_bank_alg(enum tpm_bank bank);
+
+/* What a PCR holds after an event with this digest, in place: a tcglog_extend_fn. Needs libcrypto. */
+int tpm_bank_extend(uint16_t alg, uint8_t *value, const uint8_t *digest, size_t size, void *data);
+
+/* What the bootloader extends PCRs with when nothing shall be unsealed any more. */
+#define TPM_CAP "tugboot: unlocked"
 
 /* Keys that blobs are sealed under, in the owner hierarchy. */
 enum tpm_primary {

@@ -146,7 +146,6 @@ int tpm_session_authorize(struct tpm *tpm, ESYS_TR session, const struct tpm_sea
 
 /* ---- policies without a TPM (tpm_policy.c), PCRs (tpm_pcr.c) ---- */
 
-TPM2_ALG_ID tpm_bank_alg(enum tpm_bank bank);
 /* The selection of these PCRs, three bytes wide as everywhere. */
 TPML_PCR_SELECTION tpm_pcr_selection(enum tpm_bank bank, uint32_t pcrs);
 

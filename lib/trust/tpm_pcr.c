@@ -2,6 +2,7 @@
 /* PCRs: banks, reading, extending. TCG "TPM 2.0 Library" part 3, 22. */
 #include <errno.h>
 
+#include "crypto.h"
 #include "tpm_internal.h"
 
 #define EVENT_MAX 1024 /* TPM2B_EVENT */
@@ -36,7 +37,7 @@ size_t tpm_bank_size(enum tpm_bank bank)
 	return bank < TPM_BANK_COUNT ? banks[bank].size : 0;
 }
 
-TPM2_ALG_ID tpm_bank_alg(enum tpm_bank bank)
+uint16_t tpm_bank_alg(enum tpm_bank bank)
 {
 	return bank < TPM_BANK_COUNT ? banks[bank].alg : TPM2_ALG_NULL;
 }
@@ -48,6 +49,15 @@ enum tpm_bank tpm_bank_of_alg(uint16_t alg)
 	while (bank < TPM_BANK_COUNT && banks[bank].alg != alg)
 		bank++;
 	return bank;
+}
+
+int tpm_bank_extend(uint16_t alg, uint8_t *value, const uint8_t *digest, size_t size,
+		    void *data _unused_)
+{
+	const struct crypto_part parts[] = {{value, size}, {digest, size}};
+
+	return crypto_digest(tpm_bank_name(tpm_bank_of_alg(alg)), parts, ARRAY_SIZE(parts), value,
+			     size);
 }
 
 TPML_PCR_SELECTION tpm_pcr_selection(enum tpm_bank bank, uint32_t pcrs)
