@@ -16,6 +16,12 @@
 
 struct unlock;
 
+/* Where a slot's root is: 'A', 'B', or 'R' and others for the recovery. */
+static inline enum part_role slot_role(char slot)
+{
+	return slot == 'A' ? PART_ROOT_A : slot == 'B' ? PART_ROOT_B : PART_RECOVERY;
+}
+
 #define CMDLINE_MAX 4096
 
 struct boot {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The journey: find the boot disk, read the environment, choose a slot, unlock and mount its root,
- * find and load its kernel, record the try, close the door, let go. PID 1 starts this as its one child, watches its deadlines and
- * makes the jump when it ends with BOOT_GO; a crash here costs one candidate, not the boot.
+ * find and load its kernel, record the try, close the door, let go. PID 1 starts this as its one
+ * child, watches its deadlines and makes the jump when it ends with BOOT_GO; a crash here costs one
+ * candidate, not the boot.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -90,12 +91,8 @@ static void log_decision(const struct boot *boot, const struct slot_decision *d)
 	if (d->cause != SLOT_CAUSE_NONE)
 		(void)snprintf(cause, sizeof(cause), " cause=%s", slot_cause_name(d->cause));
 	log_event("slot", "name=%c dev=%s reason=%s tries=%u/%u%s", d->slot,
-		  boot->disk
-			  .role[d->slot == 'A'	 ? PART_ROOT_A
-				: d->slot == 'B' ? PART_ROOT_B
-						 : PART_RECOVERY]
-			  .dev,
-		  slot_reason_name(d->reason), d->used, d->allowed, cause);
+		  boot->disk.role[slot_role(d->slot)].dev, slot_reason_name(d->reason), d->used,
+		  d->allowed, cause);
 }
 
 /* Chooses, loads and records until a kernel is ready to go. False when nothing is left. */

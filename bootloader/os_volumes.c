@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "boot.h"
 #include "disk.h"
 #include "dm.h"
 #include "fd.h"
@@ -28,6 +29,14 @@ struct os_volumes {
 
 static struct os_volumes volumes;
 static uint32_t roles; /* in the key bag, a bit each */
+
+static bool all_opened(void)
+{
+	for (unsigned i = 0; volumes.bag && i < volumes.bag->n; i++)
+		if (!volumes.opened[i])
+			return false;
+	return true;
+}
 
 /* Reads the file into locked memory, and overwrites it before it goes. */
 static int take_file(struct secret *ret_text)
@@ -80,27 +89,14 @@ int os_volumes_read(void)
 	return (int)volumes.bag->n;
 }
 
-static bool find_device(const struct keybag_volume *volume, struct partition *ret_part)
-{
-	static char names[DISKS_MAX][32];
-	size_t n = disk_list(names, DISKS_MAX);
-	char uuid[sizeof(volume->uuid) + 8];
-
-	(void)snprintf(uuid, sizeof(uuid), "UUID=%s", volume->uuid);
-	for (size_t i = 0; i < n; i++)
-		if (disk_find_partition(names[i], uuid, ret_part) &&
-		    streq(ret_part->fstype, DISK_LUKS))
-			return true;
-	return false;
-}
-
-static void open_volume(unsigned i)
+static void open_volume(unsigned i, const struct partition *outer)
 {
 	struct keybag_volume *volume = &volumes.bag->volume[i];
 	struct partition *inside = &volumes.inside[i];
 	_secret_ struct secret key = {0};
 	struct dm_crypt crypt = {
 		.name = volume->name,
+		.device = outer->dev,
 		.uuid = volume->uuid,
 		.cipher = volume->cipher,
 		.offset = volume->offset,
@@ -108,41 +104,45 @@ static void open_volume(unsigned i)
 		.discards = volume->flags & KEYBAG_DISCARDS,
 		.read_only = volume->flags & KEYBAG_READ_ONLY,
 	};
-	struct partition outer;
 	char dev[64];
 	int r;
 
-	if (!find_device(volume, &outer))
-		return; /* it comes, or the deadline does */
-	crypt.device = outer.dev;
 	r = secret_copy(volume->key, volume->key_size, &key);
 	if (r == 0)
 		r = dm_crypt_open(&crypt, &key, dev, sizeof(dev));
 	explicit_bzero(volume->key, sizeof(volume->key));
 	volumes.opened[i] = true; /* or never */
-	*inside = outer;
+	*inside = *outer;
 	inside->present = r == 0;
 	if (r < 0) {
 		log_line(LOG_ERROR, "unlock", "volume=%s dev=%s error=%s next=\"go on without\"",
-			 volume->name, outer.dev, log_errno(r));
+			 volume->name, outer->dev, log_errno(r));
 		return;
 	}
 	(void)disk_probe_volume(dev, inside); /* what holds nothing is no root */
 	(void)snprintf(inside->dev, sizeof(inside->dev), "%s", dev);
 	log_event("unlock", "volume=%s dev=%s on=/dev/mapper/%s", partname_of(volume->role),
-		  outer.dev, volume->name);
+		  outer->dev, volume->name);
+}
+
+/* partition_fn: opens what the partition is, if a volume has its UUID. */
+static bool open_partition(const struct partition *part, void *data _unused_)
+{
+	for (unsigned i = 0; i < volumes.bag->n; i++)
+		if (!volumes.opened[i] && streq(part->fstype, DISK_LUKS) &&
+		    strcasecmp(part->uuid, volumes.bag->volume[i].uuid) == 0)
+			open_volume(i, part);
+	return all_opened();
 }
 
 bool os_volumes_open(void)
 {
-	bool all = true;
+	static char names[DISKS_MAX][32];
+	size_t n = all_opened() ? 0 : disk_list(names, DISKS_MAX);
 
-	for (unsigned i = 0; volumes.bag && i < volumes.bag->n; i++) {
-		if (!volumes.opened[i])
-			open_volume(i);
-		all &= volumes.opened[i];
-	}
-	return all;
+	for (size_t i = 0; i < n && !all_opened(); i++)
+		(void)disk_each_partition(names[i], open_partition, NULL);
+	return all_opened(); /* what is missing comes, or the deadline does */
 }
 
 static bool is_wanted(const struct partition *part, const char *root)
@@ -153,19 +153,14 @@ static bool is_wanted(const struct partition *part, const char *root)
 				 (label && *label && streq(label, part->label)));
 }
 
-static enum part_role role_of_slot(char slot)
-{
-	return slot == 'A' ? PART_ROOT_A : slot == 'B' ? PART_ROOT_B : PART_RECOVERY;
-}
-
 bool os_volumes_have_root(char slot)
 {
-	return roles & (1u << role_of_slot(slot));
+	return roles & (1u << slot_role(slot));
 }
 
 bool os_volumes_find(const char *root, char slot, struct partition *ret_part)
 {
-	enum part_role own = role_of_slot(slot);
+	enum part_role own = slot_role(slot);
 	bool found = false;
 
 	for (unsigned i = 0; volumes.bag && i < volumes.bag->n; i++) {

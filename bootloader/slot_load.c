@@ -31,11 +31,6 @@ struct load {
 	int root_fd;
 };
 
-static enum part_role slot_role(char slot)
-{
-	return slot == 'A' ? PART_ROOT_A : slot == 'B' ? PART_ROOT_B : PART_RECOVERY;
-}
-
 /* True when another root of this disk carries the same filesystem UUID: both were written from one
  * image, and `root=UUID=` could start the wrong one. */
 static bool uuid_is_shared(const struct boot *boot, const struct partition *part)

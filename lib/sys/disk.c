@@ -250,8 +250,6 @@ static int open_table(const char *name, blkid_probe *ret_probe, blkid_partlist *
 	return 0;
 }
 
-typedef bool (*partition_fn)(const struct partition *part, void *data);
-
 /* Reads a disk's table and superblocks, and shows each partition to fn until it returns true.
  * *ret_complete: every partition has a device node. */
 static int each_partition(const char *name, partition_fn fn, void *data, bool *ret_complete)
@@ -304,6 +302,13 @@ static void note_found(struct disk *disk, const struct partition *part)
 	found->luks = streq(part->fstype, DISK_LUKS);
 	if (found->luks)
 		copy_text(found->uuid, sizeof(found->uuid), part->uuid);
+}
+
+int disk_each_partition(const char *name, partition_fn fn, void *data)
+{
+	bool complete;
+
+	return each_partition(name, fn, data, &complete);
 }
 
 static bool add_partition(const struct partition *part, void *data)

@@ -52,6 +52,11 @@ int disk_probe_volume(const char *dev, struct partition *part);
 /* True when the disk has a partition of this UUID (text, any case). *ret_disk as disk_probe(). */
 bool disk_has_partuuid(const char *name, const char *partuuid);
 
+/* Shows each partition of a disk to fn, with what its superblock says, until it returns true. Errors as
+ * disk_probe(). */
+typedef bool (*partition_fn)(const struct partition *part, void *data);
+int disk_each_partition(const char *name, partition_fn fn, void *data);
+
 /* Looks for the partition that a root= value names: UUID=, PARTUUID=, LABEL= or PARTLABEL=. */
 bool disk_find_partition(const char *name, const char *root, struct partition *ret_part);
 
