@@ -18,12 +18,17 @@
 #define METHOD_SECONDS 60 /* but for what tells its own: the TPM, a key derivation, a question */
 #define MAPPING_SECONDS 60
 
-static unsigned without_key(const struct unlock *unlock)
+bool unlock_is_open(const struct unlock_volume *volume)
+{
+	return volume->problem || volume->key.data;
+}
+
+unsigned unlock_left(const struct unlock *unlock)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < unlock->volumes; i++)
-		n += !unlock->volume[i].problem && !unlock->volume[i].key.data;
+		n += !unlock_is_open(&unlock->volume[i]);
 	return n;
 }
 
@@ -51,22 +56,22 @@ static void ask_methods(struct boot *boot)
 	struct unlock *unlock = boot->unlock;
 	uint64_t start = clock_ms();
 
-	for (unsigned i = 0; i < unlock->policy.methods && without_key(unlock) > 0; i++) {
+	for (unsigned i = 0; i < unlock->policy.methods && unlock_left(unlock) > 0; i++) {
 		enum unlock_method method = unlock->policy.method[i];
-		unsigned before = without_key(unlock);
+		unsigned before = unlock_left(unlock);
 
 		progress_tell(STEP_UNLOCK, 0, METHOD_SECONDS);
 		(void)ask(boot, method); /* it said what it did; what counts is who has a key */
-		if (without_key(unlock) < before) {
+		if (unlock_left(unlock) < before) {
 			unlock->by = unlock_method_name(method);
 			log_event("unlock", "by=%s volumes=%u of=%u unseals=%u derivations=%u",
-				  unlock->by, before - without_key(unlock), unlock->volumes,
+				  unlock->by, before - unlock_left(unlock), unlock->volumes,
 				  unlock->tpm ? tpm_counts(unlock->tpm).unseals : 0,
 				  unlock_derivations(unlock));
 		}
-		if (without_key(unlock) > 0)
+		if (unlock_left(unlock) > 0)
 			log_warn("unlock", "by=%s left=%u next=%s", unlock_method_name(method),
-				 without_key(unlock),
+				 unlock_left(unlock),
 				 i + 1 < unlock->policy.methods
 					 ? unlock_method_name(unlock->policy.method[i + 1])
 					 : "\"go on without them\"");

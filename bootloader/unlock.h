@@ -86,6 +86,10 @@ int unlock_end(struct boot *boot);
 /* Wipes and forgets what is known, for another disk. */
 void unlock_forget(struct boot *boot);
 
+/* Has it a key, or will it not get one? */
+bool unlock_is_open(const struct unlock_volume *volume);
+/* Volumes for which a key is still looked for. */
+unsigned unlock_left(const struct unlock *unlock);
 /* Volumes that are open by what the TPM gave. */
 unsigned unlock_opened_by_tpm(const struct unlock *unlock);
 /* Key derivations of this boot, of either kind. */
@@ -95,6 +99,12 @@ unsigned unlock_derivations(const struct unlock *unlock);
 int unlock_volumes_read(struct boot *boot);
 /* Tells PID 1 that this volume is worked on now, and is to be refused when that crashes us. */
 void unlock_volume_tell(const struct unlock_volume *volume, unsigned seconds);
+
+/* The volume's key, by a passphrase for one of these slots (a bit each, or UNLOCK_ANY_SLOT). -ENOKEY:
+ * none of them takes it, or there are none. */
+#define UNLOCK_ANY_SLOT UINT32_MAX
+int unlock_volume_key(struct unlock_volume *volume, uint32_t slots,
+		      const struct secret *passphrase);
 
 /* unlock_tpm.c: by the TPM. pin is empty for those that need none. Gives keys to volumes that have
  * none; the number of volumes that still have none, or a negative errno (-EACCES: wrong PIN). */
@@ -108,8 +118,6 @@ int unlock_cap(struct boot *boot);
 
 /* unlock_tokens.c: the same by the headers' tokens alone. 0, -EACCES, -EBUSY or -ETIMEDOUT. */
 int unlock_by_tokens(struct boot *boot, const struct secret *pin);
-/* Has it a key, or will it not get one? */
-bool unlock_is_open(const struct unlock_volume *volume);
 
 /* unlock_measured.c: what the firmware measured, and whether it can be believed. -EPERM when not;
  * other errors are the TPM's. */

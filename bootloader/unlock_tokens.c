@@ -149,21 +149,6 @@ static struct unsealed *unseal(struct session *session, const struct unlock_volu
 	return entry;
 }
 
-static int open_slot(struct unlock_volume *volume, const struct token *token,
-		     const struct secret *passphrase)
-{
-	_luks_ struct luks *luks = NULL;
-	int r = luks_open(volume->dev, &luks);
-
-	if (r < 0)
-		return r;
-	r = -ENOKEY;
-	for (int slot = 0; slot < LUKS_SLOTS && r < 0; slot++)
-		if (token->slots & (1u << slot))
-			r = luks_volume_key(luks, slot, passphrase, &volume->key);
-	return r;
-}
-
 /* The volume's key, wrapped in the token; when that does not open, somebody wrote the header. */
 static int unwrap(struct session *session, struct unlock_volume *volume, const struct token *token,
 		  struct unsealed *entry)
@@ -201,7 +186,7 @@ static void open_by_token(struct session *session, struct unlock_volume *volume,
 	r = volkey_passphrase(&entry->secret, &passphrase);
 	if (r == 0)
 		r = token->wrapped_size > 0 ? unwrap(session, volume, token, entry)
-					    : open_slot(volume, token, &passphrase);
+					    : unlock_volume_key(volume, token->slots, &passphrase);
 	if (r == 0) {
 		volume->passphrase = secret_take(&passphrase);
 		volume->by_tpm = true;
@@ -211,11 +196,6 @@ static void open_by_token(struct session *session, struct unlock_volume *volume,
 			 r == -ENOKEY ? "a key slot that the secret does not open"
 				      : "its key cannot be got",
 			 log_errno(r));
-}
-
-bool unlock_is_open(const struct unlock_volume *volume)
-{
-	return volume->problem || volume->key.data;
 }
 
 static bool is_usable(const struct session *session, const struct token *token,
@@ -269,15 +249,6 @@ static const struct token *best_secret(const struct session *session, enum token
 	return best;
 }
 
-static unsigned closed(const struct unlock *unlock)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < unlock->volumes; i++)
-		n += !unlock_is_open(&unlock->volume[i]);
-	return n;
-}
-
 /* Must what has this secret be all volumes? */
 static bool is_tied(const struct session *session, const struct token *secret)
 {
@@ -290,7 +261,7 @@ static bool ties_all(const struct session *session, const struct token *secret)
 	const struct unlock *unlock = session->boot->unlock;
 
 	if (!is_tied(session, secret) ||
-	    (unlock_opened_by_tpm(unlock) == 0 && coverage(unlock, secret) == closed(unlock)))
+	    (unlock_opened_by_tpm(unlock) == 0 && coverage(unlock, secret) == unlock_left(unlock)))
 		return true;
 	for (unsigned i = 0; i < unlock->volumes; i++)
 		if (unlock->volume[i].by_tpm ||
@@ -308,7 +279,8 @@ static bool opened_all(struct session *session, const struct token *secret)
 {
 	struct unlock *unlock = session->boot->unlock;
 
-	if (!is_tied(session, secret) || unlock_opened_by_tpm(unlock) == 0 || closed(unlock) == 0)
+	if (!is_tied(session, secret) || unlock_opened_by_tpm(unlock) == 0 ||
+	    unlock_left(unlock) == 0)
 		return true;
 	for (unsigned i = 0; i < unlock->volumes; i++) {
 		struct unlock_volume *volume = &unlock->volume[i];
@@ -331,7 +303,7 @@ static void open_by_kind(struct session *session, enum token_kind kind)
 	struct unlock *unlock = session->boot->unlock;
 	const struct token *secret;
 
-	while (!session->stop && closed(unlock) > 0 && (secret = best_secret(session, kind)) &&
+	while (!session->stop && unlock_left(unlock) > 0 && (secret = best_secret(session, kind)) &&
 	       ties_all(session, secret)) {
 		for (unsigned i = 0; i < unlock->volumes; i++) {
 			const struct token *token = token_of(&unlock->volume[i], secret);
@@ -348,12 +320,12 @@ int unlock_by_tokens(struct boot *boot, const struct secret *pin)
 {
 	struct session session = {.boot = boot, .pin = pin};
 	const struct unlock *unlock = boot->unlock;
-	unsigned before = closed(unlock);
+	unsigned before = unlock_left(unlock);
 
 	/* Ours first: they do not wake the TPM's counter of failures. */
 	open_by_kind(&session, TOKEN_TUGBOOT_TPM2);
 	if (!unlock->policy.tugboot_form &&
-	    (!unlock->policy.volumes.strict || closed(unlock) == before))
+	    (!unlock->policy.volumes.strict || unlock_left(unlock) == before))
 		open_by_kind(&session, TOKEN_SYSTEMD_TPM2);
 	session_done(&session);
 	return session.stop;

@@ -110,15 +110,6 @@ static void open_by_balena(struct boot *boot)
 			boot->unlock->volume[i].by_tpm = true;
 }
 
-static int left(const struct unlock *unlock)
-{
-	int n = 0;
-
-	for (unsigned i = 0; i < unlock->volumes; i++)
-		n += !unlock_is_open(&unlock->volume[i]);
-	return n;
-}
-
 /* Under a policy the forms do not mix: see unlock_tokens.c. */
 static bool is_balena_allowed(const struct unlock *unlock)
 {
@@ -134,10 +125,10 @@ int unlock_by_tpm(struct boot *boot, const struct secret *pin)
 	if (r < 0)
 		return r;
 	r = unlock_by_tokens(boot, pin);
-	if (r != -ETIMEDOUT && left(boot->unlock) > 0 && pin->size == 0 &&
+	if (r != -ETIMEDOUT && unlock_left(boot->unlock) > 0 && pin->size == 0 &&
 	    is_balena_allowed(boot->unlock))
 		open_by_balena(boot);
-	return r < 0 ? r : left(boot->unlock);
+	return r < 0 ? r : (int)unlock_left(boot->unlock);
 }
 
 bool unlock_wants_pin(const struct boot *boot)

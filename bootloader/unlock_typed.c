@@ -219,41 +219,25 @@ static uint32_t recovery_slots(const struct unlock_volume *volume)
 
 int unlock_try_passphrase(struct boot *boot, const struct secret *passphrase, bool recovery_only)
 {
-	int left = 0;
-
 	for (unsigned i = 0; i < boot->unlock->volumes; i++) {
 		struct unlock_volume *volume = &boot->unlock->volume[i];
-		_luks_ struct luks *luks = NULL;
-		uint32_t slots = UINT32_MAX;
-		int r;
 
-		if (volume->problem || volume->key.data)
+		if (unlock_is_open(volume))
 			continue;
 		unlock_volume_tell(volume, DERIVATION_SECONDS);
-		if (recovery_only)
-			slots = recovery_slots(volume);
-		r = !slots ? -ENOKEY : luks_open(volume->dev, &luks);
-		if (r == 0 && !recovery_only)
-			r = luks_volume_key(luks, -1, passphrase, &volume->key);
-		else if (r == 0)
-			r = -ENOKEY;
-		for (int slot = 0; slot < LUKS_SLOTS && r == -ENOKEY && luks; slot++)
-			if (recovery_only && (slots & (1u << slot)))
-				r = luks_volume_key(luks, slot, passphrase, &volume->key);
-		if (r == 0)
+		if (unlock_volume_key(volume,
+				      recovery_only ? recovery_slots(volume) : UNLOCK_ANY_SLOT,
+				      passphrase) == 0)
 			(void)secret_copy(passphrase->data, passphrase->size, &volume->passphrase);
-		left += r < 0;
 	}
-	return left;
+	return (int)unlock_left(boot->unlock);
 }
 
 static int take_recovery(struct boot *boot, const struct secret *answer)
 {
-	unsigned before = 0;
+	int before = (int)unlock_left(boot->unlock);
 
-	for (unsigned i = 0; i < boot->unlock->volumes; i++)
-		before += !boot->unlock->volume[i].problem && !boot->unlock->volume[i].key.data;
-	return unlock_try_passphrase(boot, answer, true) < (int)before ? 0 : -EACCES;
+	return unlock_try_passphrase(boot, answer, true) < before ? 0 : -EACCES;
 }
 
 int unlock_by_recovery(struct boot *boot)

@@ -180,3 +180,19 @@ int unlock_volumes_read(struct boot *boot)
 	}
 	return 0;
 }
+
+int unlock_volume_key(struct unlock_volume *volume, uint32_t slots, const struct secret *passphrase)
+{
+	_luks_ struct luks *luks = NULL;
+	int r = slots == 0 ? -ENOKEY : luks_open(volume->dev, &luks);
+
+	if (r < 0)
+		return r;
+	if (slots == UNLOCK_ANY_SLOT)
+		return luks_volume_key(luks, -1, passphrase, &volume->key);
+	r = -ENOKEY;
+	for (int slot = 0; slot < LUKS_SLOTS && r < 0; slot++)
+		if (slots & (1u << slot))
+			r = luks_volume_key(luks, slot, passphrase, &volume->key);
+	return r;
+}
