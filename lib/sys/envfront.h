@@ -47,6 +47,7 @@ bool env_is_needed(const char *name, const struct env_change *changes, size_t n)
 
 /* file_read_some() of a file in the boot partition, at most max bytes, as a part. -ENOENT and the
  * errors of file_open_regular(). */
+int env_part_read_fd(int fd, size_t max, struct env_part *ret_part); /* from where fd stands */
 int env_part_read(int dir_fd, const char *name, size_t max, struct env_part *ret_part);
 
 /* A list of changes that makes every variable of an image. *ret_text holds the strings; both are

@@ -156,10 +156,7 @@ static off_t seek(int fd, const struct location *where)
 static int read_location(const struct envstore *store, const struct location *where,
 			 struct env_part *ret_part)
 {
-	size_t max = where->size ? where->size : UBOOTENV_SIZE_MAX;
-	_free_ char *data = NULL;
 	_close_ int fd = -1;
-	size_t size;
 	off_t at;
 	int r;
 
@@ -169,14 +166,7 @@ static int read_location(const struct envstore *store, const struct location *wh
 	at = seek(fd, where);
 	if (at < 0)
 		return (int)at;
-	data = malloc(max);
-	if (!data)
-		return -ENOMEM;
-	r = file_read_some(fd, data, max, &size);
-	if (r < 0)
-		return r;
-	*ret_part = (struct env_part){take_ptr(data), size, true};
-	return 0;
+	return env_part_read_fd(fd, where->size ? where->size : UBOOTENV_SIZE_MAX, ret_part);
 }
 
 static enum ubootenv_form form_of(const struct envstore *store)

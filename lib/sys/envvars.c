@@ -34,17 +34,12 @@ bool env_is_needed(const char *name, const struct env_change *changes, size_t n)
 	return false;
 }
 
-int env_part_read(int dir_fd, const char *name, size_t max, struct env_part *ret_part)
+int env_part_read_fd(int fd, size_t max, struct env_part *ret_part)
 {
-	_close_ int fd = -1;
-	_free_ char *data = NULL;
+	_free_ char *data = malloc(max);
 	size_t size;
 	int r;
 
-	r = file_open_regular(dir_fd, name, O_RDONLY, &fd);
-	if (r < 0)
-		return r;
-	data = malloc(max);
 	if (!data)
 		return -ENOMEM;
 	r = file_read_some(fd, data, max, &size);
@@ -52,6 +47,14 @@ int env_part_read(int dir_fd, const char *name, size_t max, struct env_part *ret
 		return r;
 	*ret_part = (struct env_part){take_ptr(data), size, true};
 	return 0;
+}
+
+int env_part_read(int dir_fd, const char *name, size_t max, struct env_part *ret_part)
+{
+	_close_ int fd = -1;
+	int r = file_open_regular(dir_fd, name, O_RDONLY, &fd);
+
+	return r < 0 ? r : env_part_read_fd(fd, max, ret_part);
 }
 
 char *envvars_new(void)
