@@ -84,9 +84,12 @@ inc_lib/sys := -Ilib/base -Ilib/sys
 inc_lib/trust := -Ilib/base -Ilib/sys -Ilib/trust
 inc_initramfs := -Ilib/base -Ilib/sys
 inc_bootloader := -Ilib/base -Ilib/sys -Ilib/trust
-inc_hostos-agents := -Ilib/base -Ilib/sys -Ilib/trust
-inc_tests/unit := -Ilib/base -Ilib/sys -Ilib/trust -Iinitramfs -Ibootloader -Ihostos-agents -Itests/unit
-inc_tests/fuzz := -Ilib/base -Ilib/sys -Ilib/trust -Itests/fuzz
+# The parts of the host side, which may all use each other.
+HOST_PARTS := hostos-agents $(addprefix hostos-agents/,agent config health network time)
+inc_host := -Ilib/base -Ilib/sys -Ilib/trust $(addprefix -I,$(HOST_PARTS))
+$(foreach p,$(HOST_PARTS),$(eval inc_$(p) := $(inc_host)))
+inc_tests/unit := $(inc_host) -Iinitramfs -Ibootloader -Itests/unit
+inc_tests/fuzz := $(inc_host) -Itests/fuzz
 inc_tests/boot := -Ilib/base -Ilib/sys -Ilib/trust
 inc_tests/power := -Ilib/base -Ilib/sys
 inc_tests/command := -Ilib/base -Ilib/sys -Ilib/trust
@@ -98,7 +101,7 @@ inc_tests/differential := -Ilib/base -Itests/differential
 HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags_image := $(COMMON) $(CFLAGS) $(HARDEN) -ffunction-sections -fdata-sections -fno-pie
-flags_host := $(COMMON) $(CFLAGS) $(HARDEN) -fPIE
+flags_host := $(COMMON) $(CFLAGS) $(HARDEN) -fPIE -ffunction-sections -fdata-sections
 flags_unit := $(COMMON) -O1 -g $(SANITIZE)
 flags_fuzz := $(COMMON) -O1 -g $(SANITIZE) -fsanitize=fuzzer-no-link
 cc_image = $(CC)
@@ -128,7 +131,7 @@ $(B)/obj/$(1)/sys.a: $(call objects,$(1),lib/sys)
 $(B)/obj/$(1)/trust.a: $(call objects,$(1),lib/trust)
 $(B)/obj/$(1)/initramfs.a: $(call objects,$(1),initramfs)
 $(B)/obj/$(1)/bootloader.a: $(call objects,$(1),bootloader)
-$(B)/obj/$(1)/hostos-agents.a: $(call objects,$(1),hostos-agents)
+$(B)/obj/$(1)/hostos-agents.a: $(filter-out %/main.o,$(foreach p,$(HOST_PARTS),$(call objects,$(1),$(p))))
 endef
 $(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
 
@@ -158,13 +161,20 @@ $(B)/bootloader: $(call objects,image,bootloader) $(call libs,image)
 	$(Q)$(CC) $(LINK_IMAGE) $(EXPORTS) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS) -o $@ \
 		$(filter %.o %.a,$^) $$($(PKG_CONFIG) --libs blkid json-c zlib)
 
-$(B)/tugboot: $(call objects,host,hostos-agents) $(call libs,host)
-	$(call say,LINK,$@)
-	$(Q)$(CC) -pie $(EXPORTS) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS) -o $@ $(filter %.o %.a,$^) \
-		$$($(PKG_CONFIG) --libs blkid json-c zlib)
+# The host's programs take what they call out of one archive.
+HOST_LIBRARIES := blkid json-c libcrypto libsystemd zlib
+link_host = $(Q)$(CC) -pie $(EXPORTS) -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections $(LDFLAGS) -o $@ \
+	$(filter %.o %.a,$^) $$($(PKG_CONFIG) --libs $(HOST_LIBRARIES))
 
-PROGRAMS := $(if $(call sources,initramfs),$(B)/init) $(if $(call sources,bootloader),$(B)/bootloader) \
-	$(if $(call sources,hostos-agents),$(B)/tugboot)
+$(B)/tugboot: $(B)/obj/host/hostos-agents/main.o $(B)/obj/host/hostos-agents.a $(call libs,host)
+	$(call say,LINK,$@)
+	$(link_host)
+
+$(B)/tugboot-agent: $(B)/obj/host/hostos-agents/agent/main.o $(B)/obj/host/hostos-agents.a $(call libs,host)
+	$(call say,LINK,$@)
+	$(link_host)
+
+PROGRAMS := $(B)/init $(B)/bootloader $(B)/tugboot $(B)/tugboot-agent
 
 # --- Unit tests -------------------------------------------------------------------------------
 
@@ -176,17 +186,17 @@ $(B)/tests/unit/%: $(B)/obj/unit/tests/unit/%.o $(UNIT_PARTS) $(call libs,unit)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(SANITIZE) $(EXPORTS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-		-Wl,--as-needed -lcmocka $$($(PKG_CONFIG) --libs blkid json-c zlib)
+		-Wl,--as-needed -lcmocka $$($(PKG_CONFIG) --libs $(HOST_LIBRARIES))
 
 # --- Fuzz targets -----------------------------------------------------------------------------
 
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-$(B)/tests/fuzz/%: $(B)/obj/fuzz/tests/fuzz/%.o $(call libs,fuzz)
+$(B)/tests/fuzz/%: $(B)/obj/fuzz/tests/fuzz/%.o $(B)/obj/fuzz/hostos-agents.a $(call libs,fuzz)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(SANITIZE) -fsanitize=fuzzer -o $@ $< $(filter %.a,$^) -Wl,--as-needed \
-		$$($(PKG_CONFIG) --libs blkid json-c zlib)
+		$$($(PKG_CONFIG) --libs $(HOST_LIBRARIES))
 
 # --- Differential tests -----------------------------------------------------------------------
 
@@ -319,7 +329,7 @@ IMAGE := $(B)/$(KERNEL) $(B)/initramfs.cpio.zst $(B)/tugboot.efi $(B)/versions.t
 
 .PHONY: all run test test-unit test-boot test-long bench fuzz lint format include-path install install-host clean help
 
-##   all         the default: $(B)/ with tugboot.efi, vmlinuz, initramfs.cpio.zst and tugboot
+##   all         the default: $(B)/ with tugboot.efi, vmlinuz, initramfs.cpio.zst, tugboot and tugboot-agent
 all: packages $(PROGRAMS) $(IMAGE) $(MAN)
 
 ##   run         boot a demonstration disk with two roots in QEMU
