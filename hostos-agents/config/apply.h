@@ -18,10 +18,10 @@ enum apply_when {
 };
 
 struct apply_result {
-	unsigned changed;     /* bit of each facet that was put into effect */
-	unsigned failed;      /* bit of each that was not, and is as it was before */
-	unsigned files;	      /* written or removed */
-	unsigned actions;     /* done */
+	unsigned changed;      /* bit of each facet that was put into effect */
+	unsigned failed;       /* bit of each that was not, and is as it was before */
+	unsigned files;	       /* written or removed */
+	unsigned actions;      /* done */
 	char why[FACETS][160]; /* of what failed */
 };
 

@@ -40,20 +40,20 @@ struct config_rule {
 struct config {
 	char hostname[HOSTNAME_MAX + 1]; /* hostname, else the first 7 of uuid; empty: neither */
 	bool persistent_logging;
-	char country[3]; /* upper case; empty: the driver's */
+	char country[3];		/* upper case; empty: the driver's */
 	struct config_list ntp_servers; /* host names, addresses, nts://HOST[:PORT]; see schema.c */
 	bool ntp_only; /* os.network.ntp.defaults is false: the built-in servers are left out */
 	enum config_dns dns;
 	struct config_list dns_servers; /* ADDRESS or ADDRESS#PORT, or /DOMAIN/ADDRESS */
-	char *root_ca; /* PEM, one certificate or more, each parsed; NULL: none */
+	char *root_ca;			/* PEM, one certificate or more, each parsed; NULL: none */
 	size_t root_ca_size;
 	bool development_mode;
 	enum config_choice random_mac_scan;
-	bool connectivity_off;	      /* uri is "null" */
-	char *connectivity_uri;	      /* http or https; made of apiEndpoint without one; NULL: none */
+	bool connectivity_off;	/* uri is "null" */
+	char *connectivity_uri; /* http or https; made of apiEndpoint without one; NULL: none */
 	unsigned connectivity_interval; /* seconds; 0: off */
-	char *connectivity_response;  /* NULL: none */
-	struct config_rule *udev_rule; /* in the order of their names */
+	char *connectivity_response;	/* NULL: none */
+	struct config_rule *udev_rule;	/* in the order of their names */
 	size_t udev_rules;
 	struct config_list ssh_keys; /* lines for authorized_keys, each parsed */
 	struct {

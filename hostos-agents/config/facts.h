@@ -6,13 +6,17 @@
 #include <stdbool.h>
 
 struct facts {
-	bool network_manager, networkd; /* the provider: the first of these that is installed and enabled */
+	bool network_manager,
+		networkd; /* the provider: the first of these that is installed and enabled */
 	bool resolved, dnsmasq, chrony, avahi, timesyncd, sshd;
-	char engine_socket[108];   /* of the container engine (sun_path); empty: none */
-	char state_dir[PATH_MAX];  /* outlives a root: <mount of PREFIX-state>/tugboot, else /var/lib/tugboot */
-	char state_root[PATH_MAX]; /* where balenaOS's breadcrumbs are: mount of PREFIX-state, else as above */
-	char data_dir[PATH_MAX];   /* <mount of PREFIX-data>/tugboot, else state_dir */
-	char boot_dir[PATH_MAX];   /* mount of the boot partition, with config.json; empty: not mounted */
+	char engine_socket[108]; /* of the container engine (sun_path); empty: none */
+	char state_dir
+		[PATH_MAX]; /* outlives a root: <mount of PREFIX-state>/tugboot, else /var/lib/tugboot */
+	char state_root
+		[PATH_MAX]; /* where balenaOS's breadcrumbs are: mount of PREFIX-state, else as above */
+	char data_dir[PATH_MAX]; /* <mount of PREFIX-data>/tugboot, else state_dir */
+	char boot_dir
+		[PATH_MAX]; /* mount of the boot partition, with config.json; empty: not mounted */
 };
 
 /* Looks at units on disk, at mounts and at the boot disk; no D-Bus. A part that cannot be looked at is

@@ -17,18 +17,18 @@
 #include "facts.h"
 
 enum facet {
-	FACET_HOSTNAME, /* hostname: /etc/hostname, the kernel's, avahi's */
-	FACET_JOURNAL,	/* persistentLogging */
-	FACET_NTP,	/* ntpServers */
-	FACET_DNS,	/* dnsServers */
-	FACET_NETWORK,	/* os.network.*: the provider's configuration */
+	FACET_HOSTNAME,		/* hostname: /etc/hostname, the kernel's, avahi's */
+	FACET_JOURNAL,		/* persistentLogging */
+	FACET_NTP,		/* ntpServers */
+	FACET_DNS,		/* dnsServers */
+	FACET_NETWORK,		/* os.network.*: the provider's configuration */
 	FACET_SETTINGS_NETWORK, /* NETWORK_SETTINGS: country and so on, for the network agent */
 	FACET_SETTINGS_TIME,	/* TIME_SETTINGS: connectivity for HTTPS time */
-	FACET_ROOT_CA,	/* balenaRootCA */
-	FACET_UDEV,	/* os.udevRules */
-	FACET_SSH,	/* os.sshKeys, developmentMode: sshd on port 22222 */
-	FACET_CONSOLE,	/* developmentMode: login on the serial console */
-	FACET_ENGINE,	/* developmentMode: the engine's socket on the network */
+	FACET_ROOT_CA,		/* balenaRootCA */
+	FACET_UDEV,		/* os.udevRules */
+	FACET_SSH,		/* os.sshKeys, developmentMode: sshd on port 22222 */
+	FACET_CONSOLE,		/* developmentMode: login on the serial console */
+	FACET_ENGINE,		/* developmentMode: the engine's socket on the network */
 	FACETS,
 };
 
@@ -37,9 +37,9 @@ const char *facet_name(enum facet facet);
 
 struct plan_file {
 	enum facet facet;
-	char *path;   /* absolute */
+	char *path; /* absolute */
 	mode_t mode;
-	char *data;   /* NULL with link */
+	char *data; /* NULL with link */
 	size_t size;
 	char *link;   /* a symbolic link to this; NULL: a file */
 	bool restore; /* the system may have had its own there: it is kept and put back in the end */
@@ -51,14 +51,14 @@ enum plan_verb {
 	PLAN_RESTART, /* TryRestartUnit */
 	PLAN_START,   /* StartUnit; it is stopped first when it runs with an older configuration */
 	PLAN_STOP,
-	PLAN_SIGNAL,   /* SIGHUP to the main process */
+	PLAN_SIGNAL,	     /* SIGHUP to the main process */
 	PLAN_MANAGER_RELOAD, /* systemd reads units and drop-ins again; goes before the verbs above */
 	/* Done by the config agent itself (do_*.c), without a process. */
-	PLAN_SET_HOSTNAME,  /* the kernel's, and avahi's over D-Bus */
-	PLAN_UDEV_TRIGGER,  /* "change" to all devices, after udevd has read its rules */
-	PLAN_CA_BUNDLE,	    /* what update-ca-certificates(8) makes */
-	PLAN_JOURNAL,	    /* journald starts or stops keeping its log */
-	PLAN_NM_RELOAD,	    /* NetworkManager reads its configuration (D-Bus Reload) */
+	PLAN_SET_HOSTNAME, /* the kernel's, and avahi's over D-Bus */
+	PLAN_UDEV_TRIGGER, /* "change" to all devices, after udevd has read its rules */
+	PLAN_CA_BUNDLE,	   /* what update-ca-certificates(8) makes */
+	PLAN_JOURNAL,	   /* journald starts or stops keeping its log */
+	PLAN_NM_RELOAD,	   /* NetworkManager reads its configuration (D-Bus Reload) */
 	PLAN_VERBS,
 };
 
@@ -97,7 +97,8 @@ void plan_restore_later(struct plan *plan);
 int plan_add_action(struct plan *plan, enum facet facet, enum plan_verb verb, const char *unit);
 
 /* The facets' own functions, in facet_*.c; plan_make() calls each once. */
-typedef int facet_plan_fn(const struct config *config, const struct facts *facts, struct plan *plan);
+typedef int facet_plan_fn(const struct config *config, const struct facts *facts,
+			  struct plan *plan);
 facet_plan_fn facet_hostname, facet_journal, facet_ntp, facet_dns, facet_network,
 	facet_settings_network, facet_settings_time, facet_root_ca, facet_udev, facet_ssh,
 	facet_console, facet_engine;

@@ -11,11 +11,11 @@ struct config;
 struct config_problems;
 
 struct schema_key {
-	const char *path;	 /* dotted, as os.network.wifi.randomMacAddressScan */
-	const char *type;	 /* in words, as "boolean"; what `expected` of a problem says */
+	const char *path;	   /* dotted, as os.network.wifi.randomMacAddressScan */
+	const char *type;	   /* in words, as "boolean"; what `expected` of a problem says */
 	const char *default_words; /* what holds without the key */
-	const char *help;	 /* one line */
-	bool secret;		 /* never shown */
+	const char *help;	   /* one line */
+	bool secret;		   /* never shown */
 	/* Checks and stores; on refusal -EBADMSG, with `expected` in words if narrower than type. */
 	int (*take)(struct config *config, struct json_object *value, const char **ret_expected);
 };

@@ -16,8 +16,8 @@
 struct store_text {
 	char *data; /* owned, with a NUL behind it */
 	size_t size;
-	bool from_copy;	 /* config.json was not whole */
-	bool missing;	 /* there is none, and no copy: data is "{}" */
+	bool from_copy; /* config.json was not whole */
+	bool missing;	/* there is none, and no copy: data is "{}" */
 };
 
 #define STORE_TEXT_NONE ((struct store_text){0})
