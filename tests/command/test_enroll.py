@@ -14,7 +14,6 @@ import struct
 import subprocess
 
 import pytest
-from conftest import TUGBOOT
 from encrypted import (CAP, EV_APPLICATION, EV_SEPARATOR, MEASURED, PASSPHRASE, EventLog, device_in,
                        passes, sha)
 
