@@ -38,7 +38,7 @@ V ?= 0
 DESTDIR ?=
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
-VERSION ?= 0.1
+VERSION ?= $(shell sed -n 's/.*TUGBOOT_VERSION "\(.*\)"/\1/p' hostos-agents/tugboot.h)
 # A tree to build the kernel from, instead of the distribution's source package.
 KERNEL_SRC ?=
 CFLAGS ?= -O2 -g
@@ -57,7 +57,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),:,@printf '  %-8s%s\n' '$(1)' '$(2)')
 
 # Packages are looked after by the goals that people name; a file named as goal checks nothing.
-PACKAGE_GOALS := all run test test-unit test-boot test-differential test-command test-power test-long bench fuzz lint format install
+PACKAGE_GOALS := all run test test-unit test-boot test-differential test-command test-power test-long bench fuzz lint format install deb
 GOALS := $(or $(MAKECMDGOALS),all)
 .PHONY: packages
 packages:
@@ -327,7 +327,7 @@ IMAGE := $(B)/$(KERNEL) $(B)/initramfs.cpio.zst $(B)/tugboot.efi $(B)/versions.t
 
 # --- Goals ------------------------------------------------------------------------------------
 
-.PHONY: all run test test-unit test-boot test-long bench fuzz lint format include-path install install-host clean help
+.PHONY: all run test test-unit test-boot test-long bench fuzz lint format include-path install install-host deb clean help
 
 ##   all         the default: $(B)/ with tugboot.efi, vmlinuz, initramfs.cpio.zst, tugboot and tugboot-agent
 all: packages $(PROGRAMS) $(IMAGE) $(MAN)
@@ -410,13 +410,21 @@ UNIT_LINKS := basic.target.wants/tugboot-good.service \
 	$(foreach t,reboot poweroff halt kexec,$(t).target.wants/tugboot-ended.service)
 install-host:
 	install -D -m 755 $(B)/tugboot $(DESTDIR)$(PREFIX)/bin/tugboot
-	install -d $(DESTDIR)$(PREFIX)/lib/tugboot $(UNIT_DIR)
+	install -D -m 755 $(B)/tugboot-agent $(DESTDIR)$(PREFIX)/lib/tugboot/tugboot-agent
+	install -d $(UNIT_DIR)
 	ln -sf ../../bin/tugboot $(DESTDIR)$(PREFIX)/lib/tugboot/tugboot-rauc
 	$(foreach u,$(wildcard hostos-agents/units/*),\
-		sed 's,@PREFIX@,$(PREFIX),' $(u) | \
+		sed 's,@PREFIX@,$(PREFIX),g' $(u) | \
 			install -m 644 /dev/stdin $(UNIT_DIR)/$(notdir $(u)) &&) true
 	$(foreach l,$(UNIT_LINKS),install -d $(UNIT_DIR)/$(dir $(l)) && \
 		ln -sf ../$(notdir $(l)) $(UNIT_DIR)/$(l) &&) true
+
+##   deb         Debian packages in $(B)/deb: tugboot-bootloader, tugboot and tugboot-agent
+deb: all
+	$(call say,DEB,$(B)/deb)
+	$(Q)rm -rf $(B)/deb
+	$(Q)$(MAKE) -s install DESTDIR=$(CURDIR)/$(B)/deb/stage PREFIX=/usr
+	$(Q)scripts/deb $(VERSION) $(B)/deb
 
 ##   clean       remove what was built for this architecture; the cache stays
 clean:
