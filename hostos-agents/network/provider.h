@@ -13,7 +13,7 @@
 
 struct provider_state {
 	bool online; /* a route to somewhere: NetworkManager is connected, networkd's links are as asked */
-	bool full;   /* and, where that is checked, the Internet answers; not checked counts as full */
+	bool full; /* and, where that is checked, the Internet answers; not checked counts as full */
 	char words[160]; /* what was found, for people; printable */
 };
 
