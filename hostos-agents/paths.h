@@ -15,6 +15,15 @@
 #define NETWORK_SETTINGS RUN_DIR "/network.settings"
 #define TIME_SETTINGS RUN_DIR "/time.settings"
 
+/* The agents that those are for. */
+#define NETWORK_UNIT "tugboot-network.service"
+#define TIME_UNIT "tugboot-time.service"
+
+/* Files of NTP sources, read by chronyd with `sourcedir /etc/chrony/sources.d`. The second one holds
+ * the default servers, and is not there with os.network.ntp.defaults=false. */
+#define CHRONY_SOURCES "/etc/chrony/sources.d/tugboot.sources"
+#define CHRONY_DEFAULT_SOURCES "/etc/chrony/sources.d/tugboot-defaults.sources"
+
 /* Where programs of the package are. */
 #define LIBEXEC_DIR "/usr/lib/tugboot"
 

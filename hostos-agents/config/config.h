@@ -13,6 +13,7 @@
 #include "macro.h"
 
 #define CONFIG_MAX (1024 * 1024) /* bytes of config.json */
+#define CONFIG_TEXT "the text"	 /* what messages call config.json as a whole */
 #define HOSTNAME_MAX 64		 /* of Linux, gethostname(2) */
 
 struct config_list {
@@ -64,9 +65,11 @@ struct config {
 
 /* What is wrong with a value. */
 struct config_problem {
-	char key[256];	    /* as os.network.connectivity.interval; empty: the text as a whole */
+	char key[256]; /* as os.network.connectivity.interval, os.sshKeys[1]; empty: the text as
+			     * a whole */
 	char expected[160]; /* the type, in words */
-	char found[160];    /* the value, or its beginning, safe to show; "(secret)" for secrets */
+	char found
+		[160]; /* the value in JSON, or its beginning, safe to show; of secrets the type */
 };
 
 #define CONFIG_PROBLEMS_MAX 32
@@ -94,6 +97,9 @@ static inline void config_freep(struct config **config)
 	config_free(*config);
 }
 #define _config_ _cleanup_(config_freep)
+
+/* A copy of text at the end of a list; -ENOMEM. */
+int config_list_add(struct config_list *list, const char *text, size_t len);
 
 /* One sentence of a problem: `KEY: expected EXPECTED, found FOUND`. */
 void config_problem_words(const struct config_problem *problem, char *buf, size_t size);

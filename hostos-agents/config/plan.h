@@ -54,18 +54,20 @@ enum plan_verb {
 	PLAN_SIGNAL,	     /* SIGHUP to the main process */
 	PLAN_MANAGER_RELOAD, /* systemd reads units and drop-ins again; goes before the verbs above */
 	/* Done by the config agent itself (do_*.c), without a process. */
-	PLAN_SET_HOSTNAME, /* the kernel's, and avahi's over D-Bus */
-	PLAN_UDEV_TRIGGER, /* "change" to all devices, after udevd has read its rules */
-	PLAN_CA_BUNDLE,	   /* what update-ca-certificates(8) makes */
-	PLAN_JOURNAL,	   /* journald starts or stops keeping its log */
-	PLAN_NM_RELOAD,	   /* NetworkManager reads its configuration (D-Bus Reload) */
+	PLAN_SET_HOSTNAME,  /* the kernel's, and avahi's over D-Bus */
+	PLAN_UDEV_TRIGGER,  /* "change" to all devices, after udevd has read its rules */
+	PLAN_CA_BUNDLE,	    /* what update-ca-certificates(8) makes */
+	PLAN_JOURNAL,	    /* journald starts or stops keeping its log */
+	PLAN_NM_RELOAD,	    /* NetworkManager reads its configuration (D-Bus Reload) */
+	PLAN_CHRONY_RELOAD, /* chronyd reads its sources, over its own socket (time/chronyctl.h) */
 	PLAN_VERBS,
 };
 
 struct plan_action {
 	enum facet facet;
 	enum plan_verb verb;
-	char *unit; /* of a unit's verbs; for PLAN_SET_HOSTNAME the name */
+	char *unit; /* of a unit's verbs; for PLAN_SET_HOSTNAME the name, NULL: what /etc/hostname
+		     * says by then, else the system's default; else NULL */
 };
 
 struct plan {
@@ -85,7 +87,12 @@ static inline void plan_freep(struct plan **plan)
 }
 #define _plan_ _cleanup_(plan_freep)
 
-/* For facets. Each copies what it is given. 0 or -ENOMEM. */
+/* May a file be there? Absolute, below /etc, /run or the directory of local CA certificates, without
+ * "..". */
+bool plan_path_allowed(const char *path);
+
+/* For facets. Each copies what it is given. 0 or -ENOMEM; of files -EINVAL too, for a path that is
+ * not allowed or planned already: then there is no plan. */
 int plan_add_file(struct plan *plan, enum facet facet, mode_t mode, const char *path,
 		  const char *data, size_t size);
 /* The same for text made by a format. */

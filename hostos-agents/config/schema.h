@@ -9,15 +9,24 @@
 struct json_object;
 struct config;
 struct config_problems;
+struct schema_key;
+
+/* A value being taken over, and where what is wrong with it is said. */
+struct schema_taking {
+	struct config *config;
+	struct config_problems *problems;
+	const struct schema_key *key;
+};
 
 struct schema_key {
 	const char *path;	   /* dotted, as os.network.wifi.randomMacAddressScan */
 	const char *type;	   /* in words, as "boolean"; what `expected` of a problem says */
 	const char *default_words; /* what holds without the key */
 	const char *help;	   /* one line */
-	bool secret;		   /* never shown */
-	/* Checks and stores; on refusal -EBADMSG, with `expected` in words if narrower than type. */
-	int (*take)(struct config *config, struct json_object *value, const char **ret_expected);
+	bool secret; /* its value is never shown in a message: people put private keys there */
+	/* Checks and stores a value that is there and not null; says with schema_refuse() what it
+	 * cannot take. 0 (refused or not) or -ENOMEM. */
+	int (*take)(struct schema_taking *taking, struct json_object *value);
 };
 
 extern const struct schema_key schema_keys[];
@@ -25,3 +34,19 @@ extern const size_t schema_keys_n;
 
 /* NULL for a path that is not of the schema. */
 const struct schema_key *schema_find(const char *path);
+
+/* A key that holds others, as os.network; it must be an object. */
+bool schema_is_container(const char *path);
+
+/* Does a key that is not of the schema, by its name, hold what nobody is to see, as deviceApiKey?
+ * For a path: any name in it. */
+bool schema_is_secret(const char *path);
+
+/* Notes that a value, or a part of it (part: what stands behind the key's path, "" for all of it), is
+ * not what it must be; expected NULL: the key's type. */
+void schema_refuse(struct schema_taking *taking, const char *part, const char *expected,
+		   struct json_object *found);
+
+/* The same for any path, as config_parse() needs it. */
+void schema_problem(struct config_problems *problems, const char *path, const char *part,
+		    const char *expected, struct json_object *found, bool secret);

@@ -13,9 +13,9 @@
 
 /*
  * Counts the members of all objects by their colons. Refuses what json-c would let pass: other
- * quotes, control characters, NULs written as such or as an escape.
+ * quotes, control characters, NULs written as such or as an escape; *ret_at is where.
  */
-static int scan(const char *json, size_t size, size_t *ret_members)
+static int scan(const char *json, size_t size, size_t *ret_members, size_t *ret_at)
 {
 	bool in_string = false;
 	size_t members = 0;
@@ -23,6 +23,7 @@ static int scan(const char *json, size_t size, size_t *ret_members)
 	for (size_t i = 0; i < size; i++) {
 		unsigned char c = (unsigned char)json[i];
 
+		*ret_at = i;
 		if (c < ' ' && (in_string || (c != '\t' && c != '\n' && c != '\r')))
 			return -EBADMSG;
 		if (c == '"') {
@@ -59,30 +60,59 @@ static size_t count_members(struct json_object *object)
 	return members;
 }
 
-int jsonread_parse(const char *json, size_t size, size_t max, struct json_object **ret_object)
+static int refuse(const char *why, const char **ret_why)
+{
+	*ret_why = why;
+	return -EBADMSG;
+}
+
+int jsonread_parse_why(const char *json, size_t size, size_t max, int depth, const char **ret_why,
+		       size_t *ret_at, struct json_object **ret_object)
 {
 	_jsonread_ struct json_object *object = NULL;
 	struct json_tokener *tokener;
+	enum json_tokener_error error;
 	size_t members, end;
 	int r;
 
+	*ret_at = size;
 	if (size > max)
-		return -EBADMSG;
-	r = scan(json, size, &members);
+		return refuse("too long", ret_why);
+	r = scan(json, size, &members, ret_at);
 	if (r < 0)
-		return r;
-	tokener = json_tokener_new_ex(DEPTH_MAX);
+		return refuse("a character that may not stand there", ret_why);
+	*ret_at = size;
+	tokener = json_tokener_new_ex(depth);
 	if (!tokener)
 		return -ENOMEM;
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	object = json_tokener_parse_ex(tokener, json, (int)size);
 	end = json_tokener_get_parse_end(tokener);
+	error = json_tokener_get_error(tokener);
 	json_tokener_free(tokener);
-	if (!json_object_is_type(object, json_type_object) || end != size ||
-	    count_members(object) != members)
-		return -EBADMSG;
+	if (error == json_tokener_continue)
+		return refuse(size > 0 ? "its end is missing" : "nothing", ret_why);
+	*ret_at = end;
+	if (error == json_tokener_error_depth)
+		return refuse("nested too deeply", ret_why);
+	if (error != json_tokener_success)
+		return refuse("a mistake", ret_why);
+	if (end != size)
+		return refuse("something behind its end", ret_why);
+	if (!json_object_is_type(object, json_type_object))
+		return refuse("no object", ret_why);
+	if (count_members(object) != members)
+		return refuse("a key twice in the same object", ret_why);
 	*ret_object = take_ptr(object);
 	return 0;
+}
+
+int jsonread_parse(const char *json, size_t size, size_t max, struct json_object **ret_object)
+{
+	const char *why;
+	size_t at;
+
+	return jsonread_parse_why(json, size, max, DEPTH_MAX, &why, &at, ret_object);
 }
 
 int jsonread_text(struct json_object *value, char *buf, size_t size)

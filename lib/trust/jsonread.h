@@ -25,6 +25,11 @@ static inline void jsonread_put(struct json_object **object)
  * tree is the caller's to put. */
 int jsonread_parse(const char *json, size_t size, size_t max, struct json_object **ret_object);
 
+/* The same nested at most `depth` deep. On -EBADMSG *ret_why (a constant string) is what is wrong
+ * and *ret_at about where: a byte of the text, or its size when that is not known. */
+int jsonread_parse_why(const char *json, size_t size, size_t max, int depth, const char **ret_why,
+		       size_t *ret_at, struct json_object **ret_object);
+
 /* Text of less than size bytes, without control characters, so that it can be shown. */
 int jsonread_text(struct json_object *value, char *buf, size_t size);
 
