@@ -49,7 +49,7 @@ static enum slot_reason parse_reason(const char *text)
 
 static enum slot_cause parse_cause(const char *text)
 {
-	for (enum slot_cause i = SLOT_CAUSE_TRIES; i <= SLOT_CAUSE_FLOOR; i++)
+	for (enum slot_cause i = SLOT_CAUSE_TRIES; i < SLOT_CAUSE_COUNT; i++)
 		if (streq(text, slot_cause_name(i)))
 			return i;
 	return SLOT_CAUSE_NONE;
@@ -112,7 +112,7 @@ bool rollback_parse(const char *text, struct rollback *ret_rollback)
 	if ((text[0] != 'A' && text[0] != 'B') || text[1] != ':')
 		return false;
 	text += 2;
-	for (enum slot_cause i = SLOT_CAUSE_TRIES; i <= SLOT_CAUSE_FLOOR; i++) {
+	for (enum slot_cause i = SLOT_CAUSE_TRIES; i < SLOT_CAUSE_COUNT; i++) {
 		const char *rest = startswith(text, slot_cause_name(i));
 
 		if (!rest || *rest != ':')

@@ -36,6 +36,8 @@ static const char *cause_words(enum slot_cause cause)
 		return "it was called bad";
 	case SLOT_CAUSE_FLOOR:
 		return "its version is below tugboot_floor";
+	case SLOT_CAUSE_HEALTH:
+		return "it was not healthy";
 	default:
 		return "it is not known why";
 	}

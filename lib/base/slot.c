@@ -294,6 +294,7 @@ const char *slot_cause_name(enum slot_cause cause)
 		[SLOT_CAUSE_MISSING] = "missing",     [SLOT_CAUSE_REFUSED] = "refused",
 		[SLOT_CAUSE_READ_ONLY] = "read-only", [SLOT_CAUSE_FAILED] = "failed",
 		[SLOT_CAUSE_BAD] = "marked-bad",      [SLOT_CAUSE_FLOOR] = "below-floor",
+		[SLOT_CAUSE_HEALTH] = "health",
 	};
 
 	return (size_t)cause < ARRAY_SIZE(names) ? names[cause] : "unknown";
@@ -372,6 +373,15 @@ struct env_edits slot_edits_bad(const struct boot_env *env, const struct slot_fo
 	if (slot_named(env, found, &is_named) != slot)
 		return edits;
 	edits_give_up(&edits, env, found, slot_other(slot), SLOT_CAUSE_BAD, 0, env->count);
+	return edits;
+}
+
+struct env_edits slot_edits_give_up(const struct boot_env *env, const struct slot_found *found,
+				    char slot, enum slot_cause cause)
+{
+	struct env_edits edits = {0};
+
+	edits_give_up(&edits, env, found, slot_other(slot), cause, 0, env->count);
 	return edits;
 }
 

@@ -82,6 +82,8 @@ enum slot_cause {
 	SLOT_CAUSE_FAILED,    /* committed, it failed as often as a trial may */
 	SLOT_CAUSE_BAD,	      /* tugboot_bad names it */
 	SLOT_CAUSE_FLOOR,     /* its version is below tugboot_floor */
+	SLOT_CAUSE_HEALTH,    /* it came up, and the running system found it not healthy */
+	SLOT_CAUSE_COUNT,
 };
 
 /* How the system that was started last came to its end, as far as anything tells. */
@@ -150,6 +152,10 @@ struct env_edits slot_edits_switch(const struct boot_env *env, const struct slot
  * trial. */
 struct env_edits slot_edits_bad(const struct boot_env *env, const struct slot_found *found,
 				char slot);
+/* Go back from the slot that the environment names, as a rollback of the bootloader does, and keep the
+ * cause: the other slot is committed when it was so before a trial, else it is put on trial. */
+struct env_edits slot_edits_give_up(const struct boot_env *env, const struct slot_found *found,
+				    char slot, enum slot_cause cause);
 /* A shutdown in good order of a system whose try is open. */
 struct env_edits slot_edits_ended(void);
 

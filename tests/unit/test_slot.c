@@ -678,6 +678,27 @@ static void slot_bad_of_the_named_slot_names_the_other_one(void **state)
 		    "tugboot_rollback=B:marked-bad:1 tugboot_bad=B");
 }
 
+static struct env_edits not_healthy(const struct boot_env *env, const struct slot_found *found,
+				    char slot)
+{
+	return slot_edits_give_up(env, found, slot, SLOT_CAUSE_HEALTH);
+}
+
+static void slot_that_is_not_healthy_is_given_up_as_by_the_bootloader(void **state)
+{
+	(void)state;
+	expect_verb(not_healthy, busy("3", "1", ""), 'B',
+		    "resin_root_part=2 upgrade_available=0 bootcount=0 tugboot_rollback=B:health:1 "
+		    "-tugboot_spared ustate=3");
+	expect_verb(
+		not_healthy, env_of("B", "1", "2", "", ""), 'B',
+		"resin_root_part=A upgrade_available=0 bootcount=0 tugboot_rollback=B:health:2");
+	/* What was called bad before the trial has to prove itself. */
+	expect_verb(not_healthy, with(env_of("B", "1", "1", "", ""), BAD, "A"), 'B',
+		    "resin_root_part=A upgrade_available=1 bootcount=0 tugboot_rollback=B:health:1 "
+		    "tugboot_bad=B");
+}
+
 static void end_in_good_order_is_noted_while_tries_are_counted(void **state)
 {
 	const struct env_edits edits = slot_edits_ended();
@@ -1041,6 +1062,7 @@ static void step(struct walk *walk, const struct world *world, struct texts now)
 	struct boot_end end = play_boot(world, &now);
 	struct texts cut;
 	struct boot_env env;
+	bool is_named;
 
 	check_boot(world, &now, &end);
 	check_reaches_healthy(world, &now);
@@ -1061,6 +1083,13 @@ static void step(struct walk *walk, const struct world *world, struct texts now)
 	visit_after(walk, &end.after, slot_edits_switch(&env, &found, slot_other(end.d.slot)));
 	visit_after(walk, &end.after, slot_edits_bad(&env, &found, end.d.slot));
 	visit_after(walk, &end.after, slot_edits_bad(&env, &found, slot_other(end.d.slot)));
+	/* By the trial itself, and by the other root where the bootloader could not write it. */
+	if (end.d.reason == SLOT_REASON_TRIAL)
+		visit_after(walk, &end.after,
+			    slot_edits_give_up(&env, &found, end.d.slot, SLOT_CAUSE_HEALTH));
+	else if (env.trial && slot_named(&env, &found, &is_named) != end.d.slot)
+		visit_after(walk, &end.after,
+			    slot_edits_give_up(&env, &found, slot_other(end.d.slot), end.d.cause));
 	if (slot_is_counted(&env))
 		visit_after(walk, &end.after, slot_edits_ended());
 }
@@ -1176,6 +1205,7 @@ int main(void)
 		cmocka_unit_test(slot_try_starts_with_clean_accounts),
 		cmocka_unit_test(slot_good_and_switch_commit_and_clear_the_accounts),
 		cmocka_unit_test(slot_bad_of_the_named_slot_names_the_other_one),
+		cmocka_unit_test(slot_that_is_not_healthy_is_given_up_as_by_the_bootloader),
 		cmocka_unit_test(end_in_good_order_is_noted_while_tries_are_counted),
 		cmocka_unit_test(rules_hold_in_every_reachable_state),
 		cmocka_unit_test(rules_hold_whatever_is_known_of_slots_and_of_the_last_start),
