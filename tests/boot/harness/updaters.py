@@ -75,7 +75,7 @@ _DRIVERS = "block char dax md rtc virtio watchdog"
 _FILESYSTEMS = "autofs configfs efivarfs ext4 jbd2 mbcache.ko fat fuse nls squashfs pstore"
 
 
-def _only(directory, names):
+def only(directory, names):
     """A hook that leaves only these in a directory of the kernel's modules."""
     kept = " ".join(f"! -name {name}" for name in names.split())
     where = f'"$1"/usr/lib/modules/*/kernel/{directory}'
@@ -92,8 +92,8 @@ RECIPE = Recipe(
     hooks=(
         f'chroot "$1" systemctl mask {_MASKED}',
         f'cd "$1" && rm -r {_LEFT_OUT}',
-        _only("drivers", _DRIVERS),
-        _only("fs", _FILESYSTEMS),
+        only("drivers", _DRIVERS),
+        only("fs", _FILESYSTEMS),
         'rm -r "$1"/usr/lib/modules/*/kernel/net',
         'chroot "$1" depmod "$(cd "$1/usr/lib/modules" && echo *)"',
         'chroot "$1" update-initramfs -u',
@@ -101,10 +101,10 @@ RECIPE = Recipe(
 )
 
 
-def installed(work):
+def installed(work, prefix=PREFIX):
     """What `make install` puts in a root, beside the image: {path: Path or Link}."""
     staging = Path(work) / "installed"
-    run("make", "-s", "-C", TREE, "install-host", f"DESTDIR={staging}", f"PREFIX={PREFIX}",
+    run("make", "-s", "-C", TREE, "install-host", f"DESTDIR={staging}", f"PREFIX={prefix}",
         f"ARCH={ARCH}", f"B={BUILD}")
     files = {}
     for path in sorted(staging.rglob("*")):
