@@ -355,11 +355,11 @@ run_tests = @$(new_results); $(run_unit); $(call run_fuzz,$(1)); \
 BOOT_JOBS ?= 2
 
 ##   test        all tests, with a few seconds for each fuzz target
-test: all $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(COMMAND)
+test: all deb $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(COMMAND)
 	$(call run_tests,3,-m 'not long')
 
 ##   test-long   all tests and those marked as long, with five minutes for each fuzz target
-test-long: all $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(COMMAND)
+test-long: all deb $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(COMMAND)
 	$(call run_tests,300)
 
 ##   test-unit   the unit tests alone
@@ -367,7 +367,7 @@ test-unit: packages $(UNIT)
 	@scripts/run-unit $(UNIT)
 
 ##   test-boot   the boot tests alone; T=EXPRESSION chooses some of them (pytest -k)
-test-boot: all
+test-boot: all deb
 	@$(PYTHON) -m pytest -n $(BOOT_JOBS) $(if $(T),-k '$(T)') tests/boot
 
 ##   test-NAME   the tests in tests/NAME alone
@@ -420,11 +420,15 @@ install-host:
 		ln -sf ../$(notdir $(l)) $(UNIT_DIR)/$(l) &&) true
 
 ##   deb         Debian packages in $(B)/deb: tugboot-bootloader, tugboot and tugboot-agent
-deb: all
+deb: all $(B)/deb/.made
+
+$(B)/deb/.made: $(PROGRAMS) $(IMAGE) $(MAN) scripts/deb Makefile \
+		$(wildcard hostos-agents/units/* hostos-agents/packaging/*)
 	$(call say,DEB,$(B)/deb)
 	$(Q)rm -rf $(B)/deb
 	$(Q)$(MAKE) -s install DESTDIR=$(CURDIR)/$(B)/deb/stage PREFIX=/usr
 	$(Q)scripts/deb $(VERSION) $(B)/deb
+	$(Q)touch $@
 
 ##   clean       remove what was built for this architecture; the cache stays
 clean:
