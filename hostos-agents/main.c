@@ -2,7 +2,6 @@
 /* The `tugboot` command: options, the table of verbs, and nothing else. */
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,7 @@ enum {
 	TAKES_RESEAL = 1 << 7,
 	TAKES_RECOVERY = 1 << 8,
 	TAKES_SYSTEMD = 1 << 9,
+	TAKES_MAN = 1 << 10,
 };
 
 #define VOLUMES_ANY 99
@@ -66,6 +66,14 @@ static const struct verb {
 	 TAKES_JSON, cmd_enroll_list},
 	{"enroll", "remove", "TOKEN|tpm2|recovery [VOLUME...]", "remove a way to open them", 1,
 	 VOLUMES_ANY, TAKES_FORCE, cmd_enroll_remove},
+	{"config", "get", "[KEY]", "keys of config.json, or the value of one", 0, 1, 0,
+	 cmd_config_get},
+	{"config", "set", "KEY=VALUE...", "set keys, all in one write", 1, 0, 0, cmd_config_set},
+	{"config", "unset", "KEY...", "remove keys, all in one write", 1, 0, 0, cmd_config_unset},
+	{"config", "check", "[FILE|-]", "what would be refused, and why", 0, 1, 0,
+	 cmd_config_check},
+	{"config", "schema", "[--json]", "the keys that there are", 0, 0, TAKES_JSON | TAKES_MAN,
+	 cmd_config_schema},
 	{"reseal", NULL, "[VOLUME...]", "enrol again for the PCRs of this boot, or of the next", 0,
 	 VOLUMES_ANY, TAKES_TPM | TAKES_KEY | TAKES_LOG | TAKES_PIN | TAKES_RESEAL, cmd_reseal},
 	{"recovery-key", NULL, "[VOLUME...]", "make a recovery key for the encrypted volumes", 0,
@@ -90,6 +98,7 @@ enum {
 	OPTION_KEEP_CURRENT,
 	OPTION_PRINT,
 	OPTION_TO,
+	OPTION_MAN,
 };
 
 static const struct option known_options[] = {
@@ -114,6 +123,7 @@ static const struct option known_options[] = {
 	{"keep-current", no_argument, NULL, OPTION_KEEP_CURRENT},
 	{"print", no_argument, NULL, OPTION_PRINT},
 	{"to", required_argument, NULL, OPTION_TO},
+	{"man", no_argument, NULL, OPTION_MAN},
 	{0},
 };
 
@@ -142,6 +152,7 @@ static const struct {
 	{OPTION_KEEP_CURRENT, TAKES_RESEAL, FLAG(keep_current)},
 	{OPTION_PRINT, TAKES_RECOVERY, FLAG(print)},
 	{OPTION_TO, TAKES_RECOVERY, TEXT(to)},
+	{OPTION_MAN, TAKES_MAN, FLAG(man)},
 #undef TEXT
 #undef FLAG
 };
@@ -171,36 +182,6 @@ static const char *option_name(int option)
 	return o->name;
 }
 
-static void complain_va(const char *fmt, va_list ap)
-{
-	char text[2048];
-
-	(void)fflush(stdout); /* in the order in which it was said */
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	(void)fprintf(stderr, "tugboot: %s\n", text);
-}
-
-enum result complain(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	complain_va(fmt, ap);
-	va_end(ap);
-	return RESULT_FAILED;
-}
-
-enum result complain_usage(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	complain_va(fmt, ap);
-	va_end(ap);
-	(void)fputs("Try 'tugboot --help'.\n", stderr);
-	return RESULT_USAGE;
-}
-
 static void print_help(void)
 {
 	printf("Usage: tugboot [--boot DIR] VERB...\n\n");
@@ -214,7 +195,7 @@ static void print_help(void)
 	}
 	printf("\n"
 	       "  -b, --boot DIR           use the boot partition mounted on DIR\n"
-	       "  -j, --json               status, enroll list: for programs\n"
+	       "  -j, --json               status, enroll list, config schema: for programs\n"
 	       "  -f, --force              slot: do it even when it cannot be checked;\n"
 	       "                           enroll remove: even the last way in\n"
 	       "\n"

@@ -133,12 +133,25 @@ static enum result find_disk(struct disk *ret_disk)
 	return RESULT_OK;
 }
 
+/* Where a partition is mounted, or else mounts it. */
+static enum result use_partition(const struct partition *part, struct place *place)
+{
+	struct stat st;
+	int r;
+
+	(void)snprintf(place->shown, sizeof(place->shown), "%s", part->dev);
+	r = stat(part->dev, &st) < 0 ? -errno : find_mounted(st.st_rdev, place);
+	if (r == -ENOENT)
+		r = mount_privately(part, place);
+	if (r < 0)
+		return complain("cannot mount %s (%s): " BY_HAND, part->dev, strerror(-r));
+	return RESULT_OK;
+}
+
 static enum result find_place(struct place *place)
 {
 	const struct partition *part;
 	enum result result;
-	struct stat st;
-	int r;
 
 	result = find_disk(&place->disk);
 	if (result != RESULT_OK)
@@ -150,13 +163,7 @@ static enum result find_place(struct place *place)
 			       place->disk.role[PART_ENV].dev);
 		return RESULT_OK;
 	}
-	(void)snprintf(place->shown, sizeof(place->shown), "%s", part->dev);
-	r = stat(part->dev, &st) < 0 ? -errno : find_mounted(st.st_rdev, place);
-	if (r == -ENOENT)
-		r = mount_privately(part, place);
-	if (r < 0)
-		return complain("cannot mount %s (%s): " BY_HAND, part->dev, strerror(-r));
-	return RESULT_OK;
+	return use_partition(part, place);
 }
 
 /* A directory that somebody named. When it is the boot partition of a disk that we may look at, the
@@ -272,12 +279,33 @@ enum result place_open(const char *boot_dir, enum place_use use, struct place *r
 	return RESULT_OK;
 }
 
+enum result place_open_config(const char *boot_dir, struct place *ret_place)
+{
+	const struct partition *part = &ret_place->disk.role[PART_BOOT];
+	enum result result;
+
+	*ret_place = PLACE_NONE;
+	if (boot_dir)
+		return use_directory(boot_dir, ret_place);
+	result = find_disk(&ret_place->disk);
+	if (result != RESULT_OK)
+		return result;
+	ret_place->disk_known = true;
+	if (!part->present)
+		return complain("%s, which / is on, has no boot partition: " BY_HAND,
+				ret_place->disk.name);
+	return use_partition(part, ret_place);
+}
+
+int place_make_writable(const struct place *place)
+{
+	return place->mounted_here ? mount_set_writable(place->mount_point, true) : 0;
+}
+
 enum result place_change(struct place *place, const struct env_change *changes, size_t n)
 {
-	int r = 0;
+	int r = place_make_writable(place);
 
-	if (place->mounted_here)
-		r = mount_set_writable(place->mount_point, true);
 	if (r == 0)
 		r = envstore_change(&place->store, changes, n);
 	return r < 0 ? complain_store(place, "store the change", r) : RESULT_OK;
@@ -285,10 +313,8 @@ enum result place_change(struct place *place, const struct env_change *changes, 
 
 enum result place_apply(struct place *place, const struct env_edits *edits)
 {
-	int r = 0;
+	int r = place_make_writable(place);
 
-	if (place->mounted_here)
-		r = mount_set_writable(place->mount_point, true);
 	if (r == 0)
 		r = envstore_apply(&place->store, edits);
 	return r < 0 ? complain_store(place, "store the change", r) : RESULT_OK;
@@ -296,17 +322,15 @@ enum result place_apply(struct place *place, const struct env_edits *edits)
 
 void place_refresh(struct place *place)
 {
-	if (!place->mounted_here || mount_set_writable(place->mount_point, true) == 0)
+	if (place_make_writable(place) == 0)
 		(void)envstore_refresh(&place->store); /* as well protected as before, then */
 }
 
 enum result place_migrate(struct place *place, const char *kind, const struct env_change *changes,
 			  size_t n)
 {
-	int r = 0;
+	int r = place_make_writable(place);
 
-	if (place->mounted_here)
-		r = mount_set_writable(place->mount_point, true);
 	if (r == 0)
 		r = envstore_migrate(&place->store, kind, changes, n);
 	if (r == -EINVAL)

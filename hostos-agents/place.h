@@ -43,6 +43,16 @@ enum place_use {
  */
 enum result place_open(const char *boot_dir, enum place_use use, struct place *ret_place);
 
+/*
+ * Opens the boot partition for config.json, which is there and not beside the environment where that
+ * has a partition of its own: on boot_dir, or found as above, with role boot. No environment is
+ * read: of the place, shown, mount_point and dir_fd are known. Complains on failure.
+ */
+enum result place_open_config(const char *boot_dir, struct place *ret_place);
+
+/* Lets it be written to when it is mounted for this process alone; a negative errno when it cannot. */
+int place_make_writable(const struct place *place);
+
 /* Stores changes in one write. Complains on failure, with what would help. */
 enum result place_change(struct place *place, const struct env_change *changes, size_t n);
 enum result place_apply(struct place *place, const struct env_edits *edits);

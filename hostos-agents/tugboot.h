@@ -33,6 +33,7 @@ struct options {
 	const char *to;	 /* where a recovery key goes */
 	bool current;	 /* take the PCRs as they are */
 	bool pin, systemd, keep_current, print;
+	bool man;	/* config schema: as a part of a man page */
 	unsigned given; /* for main.c: which of them were given */
 };
 
@@ -61,6 +62,13 @@ enum result cmd_enroll_list(const struct options *options, char **args);
 enum result cmd_enroll_remove(const struct options *options, char **args);
 enum result cmd_reseal(const struct options *options, char **args);
 enum result cmd_recovery_key(const struct options *options, char **args);
+
+enum result cmd_config_get(const struct options *options, char **args);
+enum result cmd_config_set(const struct options *options, char **args);
+enum result cmd_config_unset(const struct options *options, char **args);
+enum result cmd_config_check(const struct options *options, char **args);
+enum result cmd_config_diff(const struct options *options, char **args);
+enum result cmd_config_schema(const struct options *options, char **args);
 
 /* One line on standard error, after `tugboot: `; returns RESULT_FAILED, complain_usage() _USAGE. */
 enum result complain(const char *fmt, ...) _printf_(1, 2);

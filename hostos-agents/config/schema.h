@@ -18,9 +18,14 @@ struct schema_taking {
 	const struct schema_key *key;
 };
 
+/* What a value is in JSON, and how people give one on a command line: a string as it is, others in
+ * JSON. */
+enum schema_json { SCHEMA_STRING, SCHEMA_BOOLEAN, SCHEMA_OBJECT, SCHEMA_ARRAY };
+
 struct schema_key {
-	const char *path;	   /* dotted, as os.network.wifi.randomMacAddressScan */
-	const char *type;	   /* in words, as "boolean"; what `expected` of a problem says */
+	const char *path; /* dotted, as os.network.wifi.randomMacAddressScan */
+	const char *type; /* in words, as "boolean"; what `expected` of a problem says */
+	enum schema_json json;
 	const char *default_words; /* what holds without the key */
 	const char *help;	   /* one line */
 	bool secret; /* its value is never shown in a message: people put private keys there */
