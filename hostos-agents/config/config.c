@@ -12,6 +12,7 @@
 
 #include "jsonread.h"
 #include "schema.h"
+#include "valid.h"
 
 #define DEPTH_MAX 32 /* of unknown keys; ours need five */
 #define INTERVAL_DEFAULT 3600
@@ -174,6 +175,8 @@ static void problem_of_text(struct config_problems *problems, const char *json, 
 		(void)snprintf(problem->found, sizeof(problem->found), "%zu bytes", size);
 		return;
 	}
+	if (at >= size && size > 0 && json[size - 1] == '\n')
+		at = size - 1; /* the last line is not the one behind it */
 	for (size_t i = 0; i < at && i < size; i++) {
 		column = json[i] == '\n' ? 1 : column + 1;
 		line += json[i] == '\n';
@@ -219,6 +222,11 @@ int config_parse(const char *json, size_t size, struct config **ret_config,
 	int r;
 
 	problems->problems = 0;
+	/* json-c lets halves of surrogate pairs pass. */
+	if (size <= CONFIG_MAX && !valid_utf8(slice_of(json, size))) {
+		problem_of_text(problems, json, size, "bytes that are no UTF-8", size);
+		return -EBADMSG;
+	}
 	r = jsonread_parse_why(json, size, CONFIG_MAX, DEPTH_MAX, &why, &at, &tree);
 	if (r == -EBADMSG)
 		problem_of_text(problems, json, size, why, at);

@@ -54,6 +54,18 @@ static size_t utf8_first(struct slice s, unsigned *ret_rune)
 	return n;
 }
 
+bool valid_utf8(struct slice text)
+{
+	unsigned rune;
+
+	for (size_t i = 0, n; i < text.len; i += n) {
+		n = utf8_first(slice_from(text, i), &rune);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
 static bool is_text(struct slice text, const char *control)
 {
 	for (size_t i = 0, n; i < text.len; i += n) {

@@ -16,6 +16,9 @@
 #define VALID_URL_MAX 2000    /* bytes */
 #define VALID_RULE_NAME_MAX 128
 
+/* UTF-8 (RFC 3629), whatever it says. */
+bool valid_utf8(struct slice text);
+
 /* One line to show and to write: UTF-8 without control characters (C0, DEL, C1) and without what
  * breaks lines (U+2028, U+2029); blanks are fine. Empty is, too. */
 bool valid_line(struct slice text);
