@@ -108,9 +108,9 @@ _DEVICE = {
 }
 
 
-def agents_image(work, files=None):
-    """The image of a root, with what is built put in, and further files: {path: text, bytes, Path,
-    Link}. The caller's to keep; the same one may be given to several disks."""
+def agents_image(work, files=None, plain=False):
+    """The image of a root, with what is built put in (unless `plain`), and further files: {path:
+    text, bytes, Path, Link}. The caller's to keep; the same one may be given to several disks."""
     work = Path(work)
     number = len(list(work.glob("agents*.ext4"))) + 1
     image = work / f"agents{number}.ext4"
@@ -118,7 +118,8 @@ def agents_image(work, files=None):
     with open(image, "wb") as made:
         made.truncate(base.stat().st_size)
     copy_sparse(base, image)
-    put_files(image, {**installed(work, PREFIX), **_DEVICE, **(files or {})}, work)
+    built = {} if plain else installed(work, PREFIX)
+    put_files(image, {**built, **_DEVICE, **(files or {})}, work)
     return image
 
 
