@@ -23,9 +23,11 @@ EXPOSED = {
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """The directory of the units, below a prefix with the programs that they start."""
-    prefix = tmp_path_factory.mktemp("prefix")
+    where = tmp_path_factory.mktemp("root")
+    prefix = where / "usr"
     subprocess.run(["make", "-s", "-C", TREE, "install-host", "DESTDIR=", f"PREFIX={prefix}",
-                    f"ARCH={ARCH}", f"B={TUGBOOT.parent}"], check=True)
+                    f"SYSCONFDIR={where / 'etc'}", f"ARCH={ARCH}", f"B={TUGBOOT.parent}"],
+                   check=True)
     return prefix / "lib" / "systemd" / "system"
 
 
