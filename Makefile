@@ -37,6 +37,7 @@ WERROR ?= 1
 V ?= 0
 DESTDIR ?=
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
 FUZZ_SECONDS ?= 60
 VERSION ?= $(shell sed -n 's/.*TUGBOOT_VERSION "\(.*\)"/\1/p' hostos-agents/tugboot.h)
 # A tree to build the kernel from, instead of the distribution's source package.
@@ -407,6 +408,7 @@ install: all
 # every boot without being enabled, by links as packages have them.
 UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 UNIT_LINKS := basic.target.wants/tugboot-good.service \
+	sockets.target.wants/tugboot-sshd.socket sockets.target.wants/tugboot-engine.socket \
 	$(foreach t,reboot poweroff halt kexec,$(t).target.wants/tugboot-ended.service)
 install-host:
 	install -D -m 755 $(B)/tugboot $(DESTDIR)$(PREFIX)/bin/tugboot

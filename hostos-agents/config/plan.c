@@ -18,17 +18,17 @@ static const struct {
 	facet_plan_fn *plan;
 } facets[FACETS] = {
 	[FACET_HOSTNAME] = {"hostname", facet_hostname},
-	[FACET_JOURNAL] = {"journal", NULL},
+	[FACET_JOURNAL] = {"journal", facet_journal},
 	[FACET_NTP] = {"ntp", facet_ntp},
 	[FACET_DNS] = {"dns", facet_dns},
 	[FACET_NETWORK] = {"network", facet_network},
 	[FACET_SETTINGS_NETWORK] = {"network-settings", facet_settings_network},
 	[FACET_SETTINGS_TIME] = {"time-settings", facet_settings_time},
-	[FACET_ROOT_CA] = {"root-ca", NULL},
-	[FACET_UDEV] = {"udev", NULL},
-	[FACET_SSH] = {"ssh", NULL},
-	[FACET_CONSOLE] = {"console", NULL},
-	[FACET_ENGINE] = {"engine", NULL},
+	[FACET_ROOT_CA] = {"root-ca", facet_root_ca},
+	[FACET_UDEV] = {"udev", facet_udev},
+	[FACET_SSH] = {"ssh", facet_ssh},
+	[FACET_CONSOLE] = {"console", facet_console},
+	[FACET_ENGINE] = {"engine", facet_engine},
 };
 
 const char *facet_name(enum facet facet)
