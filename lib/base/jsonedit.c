@@ -264,6 +264,8 @@ static int replace_null(struct slice json, const struct member *member,
 /* Only names that stand in JSON as they are. */
 static bool names_are_plain(const struct jsonedit_path *path)
 {
+	if (path->names == 0 || path->names > JSONEDIT_DEPTH)
+		return false;
 	for (size_t i = 0; i < path->names; i++)
 		for (size_t j = 0; j < path->name[i].len; j++) {
 			unsigned char c = (unsigned char)path->name[i].data[j];
@@ -271,7 +273,7 @@ static bool names_are_plain(const struct jsonedit_path *path)
 			if (c < ' ' || c == '"' || c == '\\')
 				return false;
 		}
-	return path->names > 0 && path->names <= JSONEDIT_DEPTH;
+	return true;
 }
 
 int jsonedit_set(struct slice json, const struct jsonedit_path *path, struct slice value,
