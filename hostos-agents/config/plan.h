@@ -57,7 +57,7 @@ enum plan_verb {
 	PLAN_SET_HOSTNAME,  /* the kernel's, and avahi's over D-Bus */
 	PLAN_UDEV_TRIGGER,  /* "change" to all devices, after udevd has read its rules */
 	PLAN_CA_BUNDLE,	    /* what update-ca-certificates(8) makes */
-	PLAN_JOURNAL,	    /* journald starts or stops keeping its log */
+	PLAN_JOURNAL,	    /* journald starts or stops keeping its log, see facet_journal.c */
 	PLAN_NM_RELOAD,	    /* NetworkManager reads its configuration (D-Bus Reload) */
 	PLAN_CHRONY_RELOAD, /* chronyd reads its sources, over its own socket (time/chronyctl.h) */
 	PLAN_VERBS,
@@ -67,7 +67,8 @@ struct plan_action {
 	enum facet facet;
 	enum plan_verb verb;
 	char *unit; /* of a unit's verbs; for PLAN_SET_HOSTNAME the name, NULL: what /etc/hostname
-		     * says by then, else the system's default; else NULL */
+		     * says by then, else the system's default; for PLAN_JOURNAL the log's
+		     * directory, NULL: not kept; else NULL */
 };
 
 struct plan {
