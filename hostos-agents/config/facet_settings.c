@@ -34,6 +34,9 @@ int facet_settings_network(const struct config *config, const struct facts *fact
 	if (!out)
 		return -ENOMEM;
 	write_setting(out, SETTING_COUNTRY, config->country);
+	if (config->random_mac_scan != CONFIG_UNSET)
+		write_setting(out, SETTING_RANDOM_MAC_SCAN,
+			      config->random_mac_scan == CONFIG_YES ? "yes" : "no");
 	write_connectivity(out, config);
 	(void)fprintf(out, "%s=%u\n", SETTING_CONNECTIVITY_INTERVAL, config->connectivity_interval);
 	if (fclose(out) != 0)

@@ -12,6 +12,7 @@
  *   NETWORK_SETTINGS:
  *     country=DE                 two upper-case letters, or 00
  *     connectivity_interval=3600 seconds; 0: never
+ *     random_mac_scan=yes, no    of Wi-Fi; without: as the provider has it
  */
 #pragma once
 
@@ -20,6 +21,7 @@
 #include "macro.h"
 
 #define SETTING_COUNTRY "country"
+#define SETTING_RANDOM_MAC_SCAN "random_mac_scan"
 #define SETTING_CONNECTIVITY_OFF "connectivity_off"
 #define SETTING_CONNECTIVITY_URI "connectivity_uri"
 #define SETTING_CONNECTIVITY_INTERVAL "connectivity_interval"
