@@ -16,9 +16,13 @@
 struct store_text {
 	char *data; /* owned, with a NUL behind it */
 	size_t size;
-	bool from_copy; /* config.json was not whole */
-	bool missing;	/* there is none, and no copy: data is "{}" */
+	bool from_copy; /* config.json was not whole, or a write of ours was cut: this is the copy */
+	bool damaged; /* with from_copy: what is in config.json is nobody's text, see store_settle() */
+	bool missing; /* there is none, and no copy: data is "{}" */
 };
+
+/* The copy's file: one line of ours, then the content. A name of 8.3 characters: one entry in a FAT. */
+#define STORE_COPY "tugboot.cfg"
 
 #define STORE_TEXT_NONE ((struct store_text){0})
 
@@ -31,10 +35,15 @@ void store_text_done(struct store_text *text);
  */
 int store_read(int dir_fd, struct store_text *ret_text);
 
+/* Takes the lock (flock(2) on the directory) for which other tugboot processes wait, at most ten
+ * seconds: -EBUSY. Closing *ret_fd gives it back. The functions below take it themselves. */
+int store_lock(int dir_fd, int *ret_fd);
+
 /*
  * Writes it: takes the lock (flock(2) on the directory) for which other tugboot processes wait,
- * compares what is there with `expected` (NULL: whatever) and writes `data`, durably, read back.
- * -ESTALE when it is not as expected. The partition must be mounted writable.
+ * compares what store_read() gives with `expected` (NULL: whatever) and writes `data`, durably, read back.
+ * -ESTALE when it is not as expected. The partition must be mounted writable. The same text as is
+ * there is not written again. A config.json that is not whole is replaced: see from_copy.
  */
 int store_write(int dir_fd, const char *expected, size_t expected_size, const char *data,
 		size_t size);
@@ -42,3 +51,10 @@ int store_write(int dir_fd, const char *expected, size_t expected_size, const ch
 /* Makes the copy as config.json is, after somebody else changed it to something that was checked to
  * be good. Writes nothing when it is the same. */
 int store_keep_copy(int dir_fd, const struct store_text *good);
+
+/*
+ * Repairs what a cut left: config.json gets the copy's content when it is missing, empty, unreadable or
+ * no text, or when a write of ours was cut. A text that is only wrong is somebody's work and stays.
+ * 1 when something was repaired, 0 when there was nothing to do.
+ */
+int store_settle(int dir_fd);

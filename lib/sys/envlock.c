@@ -5,32 +5,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
-#include <time.h>
 
-#include "clock.h"
 #include "envfront.h"
 #include "fd.h"
+#include "file.h"
 
 /* Another writer needs some tens of milliseconds, on a slow card a second. */
 #define LOCK_WAIT_MS 10000
-#define LOCK_STEP_MS 10
 #define UBOOT_LOCK "/var/lock/fw_printenv.lock"
-
-/* A flock() that waits has no deadline of its own. */
-static int lock_file(int fd)
-{
-	uint64_t deadline = clock_ms() + LOCK_WAIT_MS;
-
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return -errno;
-		if (clock_ms() >= deadline)
-			return -EBUSY;
-		(void)nanosleep(&(struct timespec){.tv_nsec = LOCK_STEP_MS * 1000000L}, NULL);
-	}
-	return 0;
-}
 
 static int take_lock(const struct envstore *store, int *ret_fd)
 {
@@ -47,7 +29,7 @@ static int take_lock(const struct envstore *store, int *ret_fd)
 		return -ENODEV;
 	if (fd < 0)
 		return -errno;
-	r = lock_file(fd);
+	r = file_lock(fd, LOCK_WAIT_MS);
 	if (r < 0)
 		return r;
 	*ret_fd = take_fd(fd);
@@ -67,7 +49,7 @@ static int take_uboot_lock(const struct envstore *store, int *ret_fd)
 	fd = open(UBOOT_LOCK, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0644);
 	if (fd < 0)
 		return 0;
-	r = lock_file(fd);
+	r = file_lock(fd, LOCK_WAIT_MS);
 	if (r < 0)
 		return r;
 	*ret_fd = take_fd(fd);

@@ -8,7 +8,10 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+
+#include "clock.h"
 
 /* The unit that disks write whole. Larger real sectors only make the argument below stronger. */
 #define SECTOR 512u
@@ -212,7 +215,7 @@ int file_rewrite_range(int fd, off_t offset, const char *data, size_t size)
  *
  * A file that cannot be read at all, for that reason or for a bad sector, is made anew.
  */
-static int sync_directory(int dir_fd)
+int file_sync_directory(int dir_fd)
 {
 	_close_ int dir = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -244,7 +247,7 @@ static int rewrite(int dir_fd, int fd, const char *data, size_t size)
 	if (changed) {
 		r = pwrite_all(fd, data + from, to - from, from);
 		if (r == 0 && st.st_size < (off_t)size)
-			r = sync_directory(dir_fd);
+			r = file_sync_directory(dir_fd);
 		if (r < 0)
 			return r;
 		if (fsync(fd) < 0)
@@ -277,4 +280,21 @@ int file_rewrite(int dir_fd, const char *name, const char *data, size_t size)
 	if ((r == -EIO || r == -EUCLEAN) && unlinkat(dir_fd, name, 0) == 0)
 		r = rewrite_named(dir_fd, name, data, size);
 	return r;
+}
+
+#define LOCK_STEP_MS 10
+
+/* A flock() that waits has no deadline of its own. */
+int file_lock(int fd, unsigned wait_ms)
+{
+	uint64_t deadline = clock_ms() + wait_ms;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (clock_ms() >= deadline)
+			return -EBUSY;
+		(void)nanosleep(&(struct timespec){.tv_nsec = LOCK_STEP_MS * 1000000L}, NULL);
+	}
+	return 0;
 }

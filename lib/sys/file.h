@@ -41,3 +41,10 @@ int file_rewrite_range(int fd, off_t offset, const char *data, size_t size);
  * of a few sectors: see the .c for what a power cut can leave.
  */
 int file_rewrite(int dir_fd, const char *name, const char *data, size_t size);
+
+/* Waits at most wait_ms for the exclusive flock(2) of an open file or directory: -EBUSY. The lock
+ * belongs to the open file: closing it gives the lock back. */
+int file_lock(int fd, unsigned wait_ms);
+
+/* Makes the names in a directory durable; dir_fd may be AT_FDCWD. */
+int file_sync_directory(int dir_fd);
