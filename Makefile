@@ -408,6 +408,9 @@ install: all
 # every boot without being enabled, by links as packages have them.
 UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 UNIT_LINKS := basic.target.wants/tugboot-good.service \
+	multi-user.target.wants/tugboot-network.service \
+	NetworkManager.service.wants/tugboot-network-import.service \
+	systemd-networkd.service.wants/tugboot-network-import.service \
 	sockets.target.wants/tugboot-sshd.socket sockets.target.wants/tugboot-engine.socket \
 	$(foreach t,reboot poweroff halt kexec,$(t).target.wants/tugboot-ended.service)
 install-host:
@@ -415,6 +418,9 @@ install-host:
 	install -D -m 755 $(B)/tugboot-agent $(DESTDIR)$(PREFIX)/lib/tugboot/tugboot-agent
 	install -d $(UNIT_DIR)
 	ln -sf ../../bin/tugboot $(DESTDIR)$(PREFIX)/lib/tugboot/tugboot-rauc
+	install -D -m 644 hostos-agents/data/dnsmasq.conf $(DESTDIR)$(PREFIX)/lib/tugboot/dnsmasq.conf
+	install -D -m 644 hostos-agents/data/avahi-ssh.service \
+		$(DESTDIR)/etc/avahi/services/tugboot-ssh.service
 	$(foreach u,$(wildcard hostos-agents/units/*),\
 		sed 's,@PREFIX@,$(PREFIX),g' $(u) | \
 			install -m 644 /dev/stdin $(UNIT_DIR)/$(notdir $(u)) &&) true
@@ -425,7 +431,7 @@ install-host:
 deb: all $(B)/deb/.made
 
 $(B)/deb/.made: $(PROGRAMS) $(IMAGE) $(MAN) scripts/deb Makefile \
-		$(wildcard hostos-agents/units/* hostos-agents/packaging/*)
+		$(wildcard hostos-agents/units/* hostos-agents/data/* hostos-agents/packaging/*)
 	$(call say,DEB,$(B)/deb)
 	$(Q)rm -rf $(B)/deb
 	$(Q)$(MAKE) -s install DESTDIR=$(CURDIR)/$(B)/deb/stage PREFIX=/usr
