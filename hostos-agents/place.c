@@ -9,13 +9,10 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "fd.h"
-#include "file.h"
 #include "mount.h"
 
-#define MOUNTINFO_MAX (4 * 1024 * 1024)
 /* Is there on every system, even a read-only one, and not needed by this command. */
 #define MOUNT_OVER "/run"
 #define BY_HAND "mount the boot partition and give it with --boot DIR"
@@ -23,69 +20,6 @@
 static const struct partition *environment_partition(const struct disk *disk)
 {
 	return disk->role[PART_EFI].present ? &disk->role[PART_EFI] : &disk->role[PART_BOOT];
-}
-
-/* Decodes the octal escapes of mountinfo (\040 for a space) in place. */
-static void unescape_octal(char *s)
-{
-	char *to = s;
-
-	for (const char *p = s; *p; to++) {
-		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
-		    p[3] >= '0' && p[3] <= '7') {
-			*to = (char)((p[1] - '0') * 64 + (p[2] - '0') * 8 + (p[3] - '0'));
-			p += 4;
-		} else {
-			*to = *p++;
-		}
-	}
-	*to = '\0';
-}
-
-/* Opens a directory and makes sure that it is the root of the filesystem on dev: something else may
- * be mounted over it. */
-static int open_mounted(const char *path, dev_t dev, int *ret_fd)
-{
-	_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_dev != dev)
-		return -ENOENT;
-	*ret_fd = take_fd(fd);
-	return 0;
-}
-
-/* Where the filesystem on dev is mounted, opened. -ENOENT when it is not. */
-static int find_mounted(dev_t dev, struct place *place)
-{
-	_free_ char *text = NULL;
-	char *rest, *line;
-	int r;
-
-	r = file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL);
-	if (r < 0)
-		return r;
-	rest = text;
-	while ((line = strsep(&rest, "\n"))) {
-		unsigned major_no, minor_no;
-		char root[512], path[512];
-
-		/* proc_pid_mountinfo(5): id, parent, major:minor, root, mount point, … */
-		if (sscanf(line, "%*u %*u %u:%u %511s %511s", &major_no, &minor_no, root, path) !=
-			    4 ||
-		    makedev(major_no, minor_no) != dev || !streq(root, "/"))
-			continue;
-		unescape_octal(path);
-		if (open_mounted(path, dev, &place->dir_fd) < 0)
-			continue;
-		(void)snprintf(place->mount_point, sizeof(place->mount_point), "%s", path);
-		return 0;
-	}
-	return -ENOENT;
 }
 
 /* Mounts the partition read-only in a mount namespace of our own: no other process sees it, it goes
@@ -140,7 +74,9 @@ static enum result use_partition(const struct partition *part, struct place *pla
 	int r;
 
 	(void)snprintf(place->shown, sizeof(place->shown), "%s", part->dev);
-	r = stat(part->dev, &st) < 0 ? -errno : find_mounted(st.st_rdev, place);
+	r = stat(part->dev, &st) < 0 ? -errno
+				     : mount_find(st.st_rdev, place->mount_point,
+						  sizeof(place->mount_point), &place->dir_fd);
 	if (r == -ENOENT)
 		r = mount_privately(part, place);
 	if (r < 0)

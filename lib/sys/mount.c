@@ -7,12 +7,16 @@
 #include <linux/fs.h>
 #include <linux/loop.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "fd.h"
+#include "file.h"
 
+#define MOUNTINFO_MAX (4 * 1024 * 1024)
 #define GUARDED (MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_NOATIME)
 
 /* One driver serves all three generations of ext. */
@@ -121,4 +125,69 @@ int mount_set_writable(const char *target, bool writable)
 void mount_end(const char *target)
 {
 	(void)umount2(target, MNT_DETACH); /* not mounted is as good */
+}
+
+/* Decodes the octal escapes of mountinfo (\040 for a space) in place. */
+static void unescape_octal(char *s)
+{
+	char *to = s;
+
+	for (const char *p = s; *p; to++) {
+		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
+		    p[3] >= '0' && p[3] <= '7') {
+			*to = (char)((p[1] - '0') * 64 + (p[2] - '0') * 8 + (p[3] - '0'));
+			p += 4;
+		} else {
+			*to = *p++;
+		}
+	}
+	*to = '\0';
+}
+
+/* Opens a directory and makes sure that it is the root of the filesystem on dev: something else may
+ * be mounted over it. */
+static int open_mounted(const char *path, dev_t dev, int *ret_fd)
+{
+	_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_dev != dev)
+		return -ENOENT;
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+int mount_find(dev_t dev, char *path, size_t size, int *ret_fd)
+{
+	_free_ char *text = NULL;
+	char *rest, *line;
+	int r;
+
+	r = file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL);
+	if (r < 0)
+		return r;
+	rest = text;
+	while ((line = strsep(&rest, "\n"))) {
+		unsigned major_no, minor_no;
+		char root[512], at[512];
+		_close_ int fd = -1;
+
+		/* proc_pid_mountinfo(5): id, parent, major:minor, root, mount point, … */
+		if (sscanf(line, "%*u %*u %u:%u %511s %511s", &major_no, &minor_no, root, at) !=
+			    4 ||
+		    makedev(major_no, minor_no) != dev || !streq(root, "/"))
+			continue;
+		unescape_octal(at);
+		if (strlen(at) >= size || open_mounted(at, dev, &fd) < 0)
+			continue;
+		strcpy(path, at);
+		if (ret_fd)
+			*ret_fd = take_fd(fd);
+		return 0;
+	}
+	return -ENOENT;
 }

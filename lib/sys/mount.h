@@ -3,6 +3,8 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 /*
  * Mounts dev on target, read-only, without device nodes, set-uid bits or programs. fstype is
@@ -28,3 +30,7 @@ bool mount_is_used(const char *target);
 
 /* Detaches; nothing when it is not mounted. */
 void mount_end(const char *target);
+
+/* Where the filesystem on a block device is mounted with its own root, and not hidden by another mount:
+ * the path, and the directory opened. ret_fd may be NULL. -ENOENT when it is not mounted so. */
+int mount_find(dev_t dev, char *path, size_t size, int *ret_fd);
