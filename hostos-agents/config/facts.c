@@ -90,7 +90,7 @@ static void look_at_units(struct facts *facts)
 	facts->network_manager = is_enabled("NetworkManager.service");
 	facts->networkd = !facts->network_manager && is_enabled("systemd-networkd.service");
 	facts->resolved = is_enabled("systemd-resolved.service");
-	facts->dnsmasq = is_enabled("dnsmasq.service");
+	facts->dnsmasq = is_enabled("tugboot-dns.service");
 	facts->chrony = is_enabled("chrony.service") || is_enabled("chronyd.service");
 	facts->avahi = is_enabled("avahi-daemon.service");
 	facts->timesyncd = is_enabled("systemd-timesyncd.service");

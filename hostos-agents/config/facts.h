@@ -8,7 +8,8 @@
 struct facts {
 	bool network_manager,
 		networkd; /* the provider: the first of these that is installed and enabled */
-	bool resolved, dnsmasq, chrony, avahi, timesyncd, sshd;
+	bool resolved, chrony, avahi, timesyncd, sshd;
+	bool dnsmasq; /* tugboot-dns.service, the device's name server beside NetworkManager */
 	char engine_socket[108]; /* of the container engine (sun_path); empty: none */
 	char state_dir
 		[PATH_MAX]; /* outlives a root: <mount of PREFIX-state>/tugboot, else /var/lib/tugboot */
