@@ -105,6 +105,13 @@ _DEVICE = {
     "/etc/machine-id": f"{MACHINE_ID}\n",
     "/etc/hostname": "debian\n",
     "/etc/resolv.conf": "nameserver 127.0.0.1\n",
+    # The device's name server is Tugboot's, not Debian's.
+    "/etc/systemd/system/dnsmasq.service": MASKED,
+    "/etc/systemd/system/multi-user.target.wants/tugboot-dns.service":
+        Link("/usr/lib/systemd/system/tugboot-dns.service"),
+    # The tests' own shell is no login that is ended with others.
+    "/etc/systemd/system/serial-getty@ttyS0.service.d/slice.conf":
+        "[Service]\nSlice=system.slice\n",
 }
 
 
