@@ -289,7 +289,8 @@ bool valid_rule_name(struct slice text)
 	for (size_t i = 1; i < text.len; i++)
 		if (text.data[i] == '.' && text.data[i - 1] == '.')
 			return false;
-	return text.len <= VALID_RULE_NAME_MAX && is_of(text, "-_.+:@");
+	return text.len <= VALID_RULE_NAME_MAX && is_of(text, "-_.+:@") &&
+	       text.data[text.len - 1] != '.';
 }
 
 bool valid_device(struct slice text)

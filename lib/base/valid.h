@@ -61,7 +61,7 @@ bool valid_dns_server(struct slice text, struct valid_dns *ret_parts);
 bool valid_url(struct slice text);
 
 /* What may stand before `.rules` as the name of a file: letters, digits and `-_.+:@`, beginning with
- * a letter or a digit, no two dots behind each other. */
+ * a letter or a digit, no two dots behind each other, none at the end. */
 bool valid_rule_name(struct slice text);
 
 /* The rules themselves: UTF-8 without control characters but tabs and ends of lines. */

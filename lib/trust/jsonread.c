@@ -13,7 +13,7 @@
 
 /*
  * Counts the members of all objects by their colons. Refuses what json-c would let pass: other
- * quotes, control characters, NULs written as such or as an escape; *ret_at is where.
+ * quotes, NaN, control characters, NULs written as such or as an escape; *ret_at is where.
  */
 static int scan(const char *json, size_t size, size_t *ret_members, size_t *ret_at)
 {
@@ -32,8 +32,8 @@ static int scan(const char *json, size_t size, size_t *ret_members, size_t *ret_
 			if (size - i > 5 && memcmp(json + i + 1, "u0000", 5) == 0)
 				return -EBADMSG;
 			i++;
-		} else if (!in_string && c == '\'') {
-			return -EBADMSG;
+		} else if (!in_string && (c == '\'' || (c >= 'A' && c <= 'Z' && c != 'E'))) {
+			return -EBADMSG; /* NaN and Infinity are no numbers of JSON */
 		} else if (!in_string && c == ':') {
 			members++;
 		}

@@ -150,7 +150,7 @@ static void names_of_files_lead_nowhere_else(void **state)
 {
 	(void)state;
 	LET_PASS(valid_rule_name, "56", "99-usb", "a.rules", "x_y+z@1:2.b");
-	REFUSE(valid_rule_name, "", ".", "..", ".a", "-a", "a/b", "/a", "../a", "a..b", "a b",
+	REFUSE(valid_rule_name, "", ".", "..", ".a", "-a", "a/b", "/a", "../a", "a..b", "a.", "a b",
 	       "a\n", "$(a)", "`a`", "a;b", "a*", "a\\b", "\u00e4", A63 A63 "aaa");
 	assert_false(passes(valid_rule_name, "a\0b", 3));
 	LET_PASS(valid_device, "sda", "nvme0n1", "disk/by-id/usb-X_1:0", "mapper/a.b");
