@@ -408,6 +408,8 @@ install: all
 # every boot without being enabled, by links as packages have them.
 UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 UNIT_LINKS := basic.target.wants/tugboot-good.service \
+	sysinit.target.wants/tugboot-time-boot.service multi-user.target.wants/tugboot-time.service \
+	time-sync.target.wants/tugboot-time-wait.service \
 	multi-user.target.wants/tugboot-network.service \
 	NetworkManager.service.wants/tugboot-network-import.service \
 	systemd-networkd.service.wants/tugboot-network-import.service \
@@ -426,6 +428,8 @@ install-host:
 			install -m 644 /dev/stdin $(UNIT_DIR)/$(notdir $(u)) &&) true
 	$(foreach l,$(UNIT_LINKS),install -d $(UNIT_DIR)/$(dir $(l)) && \
 		ln -sf ../$(notdir $(l)) $(UNIT_DIR)/$(l) &&) true
+	install -D -m 644 hostos-agents/time/chrony.conf $(DESTDIR)$(SYSCONFDIR)/chrony/tugboot.conf
+	install -D -m 644 hostos-agents/time/chrony-unit.conf $(UNIT_DIR)/chrony.service.d/tugboot.conf
 
 ##   deb         Debian packages in $(B)/deb: tugboot-bootloader, tugboot and tugboot-agent
 deb: all $(B)/deb/.made

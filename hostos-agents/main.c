@@ -74,6 +74,8 @@ static const struct verb {
 	 cmd_config_check},
 	{"config", "schema", "[--json]", "the keys that there are", 0, 0, TAKES_JSON | TAKES_MAN,
 	 cmd_config_schema},
+	{"time", "status", "[--json]", "where the time comes from, its trust and its offset", 0, 0,
+	 TAKES_JSON, cmd_time_status},
 	{"reseal", NULL, "[VOLUME...]", "enrol again for the PCRs of this boot, or of the next", 0,
 	 VOLUMES_ANY, TAKES_TPM | TAKES_KEY | TAKES_LOG | TAKES_PIN | TAKES_RESEAL, cmd_reseal},
 	{"recovery-key", NULL, "[VOLUME...]", "make a recovery key for the encrypted volumes", 0,

@@ -70,6 +70,8 @@ enum result cmd_config_check(const struct options *options, char **args);
 enum result cmd_config_diff(const struct options *options, char **args);
 enum result cmd_config_schema(const struct options *options, char **args);
 
+enum result cmd_time_status(const struct options *options, char **args);
+
 /* One line on standard error, after `tugboot: `; returns RESULT_FAILED, complain_usage() _USAGE. */
 enum result complain(const char *fmt, ...) _printf_(1, 2);
 enum result complain_usage(const char *fmt, ...) _printf_(1, 2);

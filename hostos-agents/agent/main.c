@@ -11,6 +11,7 @@ static const struct role {
 	int (*run)(char **args); /* of what stands behind the name, terminated by NULL */
 } roles[] = {
 	{"network", agent_network},
+	{"time", agent_time},
 	{NULL, NULL},
 };
 
