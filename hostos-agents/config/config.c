@@ -159,7 +159,19 @@ void config_problem_words(const struct config_problem *problem, char *buf, size_
 		       problem->found);
 }
 
-/* The text as a whole. Nothing of it is shown: there may be a secret in it. */
+/* The key that begins at `at`, to be shown. */
+static void show_key(const char *json, size_t size, size_t at, char *buf, size_t max)
+{
+	char raw[PATH_SIZE];
+	size_t n = 0;
+
+	for (at++; at < size && json[at] != '"' && n + 1 < sizeof(raw); at++)
+		raw[n++] = json[at];
+	raw[n] = '\0';
+	show(raw, buf, max);
+}
+
+/* The text as a whole. Nothing of it but a name of a key is shown: there may be a secret in it. */
 static void problem_of_text(struct config_problems *problems, const char *json, size_t size,
 			    const char *why, size_t at)
 {
@@ -180,6 +192,14 @@ static void problem_of_text(struct config_problems *problems, const char *json, 
 	for (size_t i = 0; i < at && i < size; i++) {
 		column = json[i] == '\n' ? 1 : column + 1;
 		line += json[i] == '\n';
+	}
+	if (streq(why, JSONREAD_TWICE) && at < size) {
+		char key[64];
+
+		show_key(json, size, at, key, sizeof(key));
+		(void)snprintf(problem->found, sizeof(problem->found),
+			       "the key \"%s\" twice, line %zu, column %zu", key, line, column);
+		return;
 	}
 	(void)snprintf(problem->found, sizeof(problem->found), "%s, line %zu, column %zu", why,
 		       line, column);

@@ -60,6 +60,67 @@ static size_t count_members(struct json_object *object)
 	return members;
 }
 
+/* The end of the string that begins at pos, behind its quotes; size when it has none. */
+static size_t string_end(const char *json, size_t size, size_t pos)
+{
+	for (pos++; pos < size && json[pos] != '"'; pos++)
+		pos += json[pos] == '\\';
+	return pos < size ? pos + 1 : size;
+}
+
+static bool is_key(const char *json, size_t size, size_t end)
+{
+	while (end < size && strchr(" \t\r\n", json[end]))
+		end++;
+	return end < size && json[end] == ':';
+}
+
+/* The same key as from begin to end once more in the same object; size when there is none, or when
+ * *budget bytes were not enough to find it. */
+static size_t find_again(const char *json, size_t size, size_t begin, size_t end, size_t *budget)
+{
+	size_t depth = 0;
+
+	for (size_t i = end; i<size && * budget> 0; i++, (*budget)--) {
+		if (json[i] == '{' || json[i] == '[') {
+			depth++;
+		} else if (json[i] == '}' || json[i] == ']') {
+			if (depth-- == 0)
+				break;
+		} else if (json[i] == '"') {
+			size_t close = string_end(json, size, i);
+
+			if (depth == 0 && close - i == end - begin &&
+			    memcmp(json + i, json + begin, end - begin) == 0 &&
+			    is_key(json, size, close))
+				return i;
+			i = close - 1;
+		}
+	}
+	return size;
+}
+
+/* Where a key stands for the second time, of a text that was parsed and has one; size when it is not
+ * found: written in another way, or far away. */
+static size_t find_twice(const char *json, size_t size)
+{
+	size_t budget = 16 * 1024 * 1024, end;
+
+	for (size_t i = 0; i < size; i++) {
+		if (json[i] != '"')
+			continue;
+		end = string_end(json, size, i);
+		if (is_key(json, size, end)) {
+			size_t again = find_again(json, size, i, end, &budget);
+
+			if (again < size)
+				return again;
+		}
+		i = end - 1;
+	}
+	return size;
+}
+
 static int refuse(const char *why, const char **ret_why)
 {
 	*ret_why = why;
@@ -101,8 +162,10 @@ int jsonread_parse_why(const char *json, size_t size, size_t max, int depth, con
 		return refuse("something behind its end", ret_why);
 	if (!json_object_is_type(object, json_type_object))
 		return refuse("no object", ret_why);
-	if (count_members(object) != members)
-		return refuse("a key twice in the same object", ret_why);
+	if (count_members(object) != members) {
+		*ret_at = find_twice(json, size);
+		return refuse(JSONREAD_TWICE, ret_why);
+	}
 	*ret_object = take_ptr(object);
 	return 0;
 }

@@ -25,6 +25,10 @@ static inline void jsonread_put(struct json_object **object)
  * tree is the caller's to put. */
 int jsonread_parse(const char *json, size_t size, size_t max, struct json_object **ret_object);
 
+/* Why a text is refused in which a key stands twice in an object; *ret_at is then the second one's
+ * opening quote. */
+#define JSONREAD_TWICE "a key twice in the same object"
+
 /* The same nested at most `depth` deep. On -EBADMSG *ret_why (a constant string) is what is wrong
  * and *ret_at about where: a byte of the text, or its size when that is not known. */
 int jsonread_parse_why(const char *json, size_t size, size_t max, int depth, const char **ret_why,
