@@ -422,7 +422,7 @@ install-host:
 	ln -sf ../../bin/tugboot $(DESTDIR)$(PREFIX)/lib/tugboot/tugboot-rauc
 	install -D -m 644 hostos-agents/data/dnsmasq.conf $(DESTDIR)$(PREFIX)/lib/tugboot/dnsmasq.conf
 	install -D -m 644 hostos-agents/data/avahi-ssh.service \
-		$(DESTDIR)/etc/avahi/services/tugboot-ssh.service
+		$(DESTDIR)$(SYSCONFDIR)/avahi/services/tugboot-ssh.service
 	$(foreach u,$(wildcard hostos-agents/units/*),\
 		sed 's,@PREFIX@,$(PREFIX),g' $(u) | \
 			install -m 644 /dev/stdin $(UNIT_DIR)/$(notdir $(u)) &&) true
