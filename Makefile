@@ -328,7 +328,7 @@ IMAGE := $(B)/$(KERNEL) $(B)/initramfs.cpio.zst $(B)/tugboot.efi $(B)/versions.t
 
 # --- Goals ------------------------------------------------------------------------------------
 
-.PHONY: all run test test-unit test-boot test-long bench fuzz lint format include-path install install-host deb clean help
+.PHONY: all run test test-unit test-boot test-long bench fuzz lint format config-page include-path install install-host deb clean help
 
 ##   all         the default: $(B)/ with tugboot.efi, vmlinuz, initramfs.cpio.zst, tugboot and tugboot-agent
 all: packages $(PROGRAMS) $(IMAGE) $(MAN)
@@ -392,6 +392,16 @@ lint: packages
 ##   format      rewrite the C files in the house format
 format: packages
 	@scripts/lint --fix
+
+# The keys in tugboot-config(5) are those of the program; a test compares them. The page is kept as it
+# was made, so that it can be read, and made for another architecture, without running the program.
+CONFIG_PAGE := docs/tugboot-config.5.scd
+
+##   config-page write the keys of config.json into their man page, after a change of the schema
+config-page: $(B)/tugboot
+	@{ sed '/^; Keys: made by/q' $(CONFIG_PAGE); echo; $(B)/tugboot config schema --man; \
+		sed -n '/^; End of keys/,$$p' $(CONFIG_PAGE); } >$(CONFIG_PAGE).new
+	@mv $(CONFIG_PAGE).new $(CONFIG_PAGE)
 
 # For scripts/lint: the layers that files of a directory see.
 include-path:

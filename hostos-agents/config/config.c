@@ -76,8 +76,23 @@ void config_free(struct config *config)
 
 /* --- Problems --------------------------------------------------------------------------------- */
 
-/* Copies text in UTF-8 to be shown: a control character (of one byte, or C1's two) becomes `?`, and
- * what does not fit is cut between characters, with `...` at the end. */
+/* A character (its bytes in UTF-8) that does something instead of being seen: controls, separators of
+ * lines, and what turns the direction of writing. */
+static bool is_hidden(const char *text, size_t len)
+{
+	const unsigned char *c = (const unsigned char *)text;
+
+	if (len == 1)
+		return c[0] < ' ' || c[0] == 0x7f;
+	if (len == 2)
+		return c[0] == 0xc2 && c[1] < 0xa0;
+	return len == 3 && c[0] == 0xe2 &&
+	       ((c[1] == 0x80 && c[2] >= 0xa8 && c[2] <= 0xae) ||
+		(c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9));
+}
+
+/* Copies text in UTF-8 to be shown: what is hidden becomes `?`, and what does not fit is cut between
+ * characters, with `...` at the end. */
 static void show(const char *text, char *buf, size_t size)
 {
 	size_t n = 0;
@@ -91,12 +106,12 @@ static void show(const char *text, char *buf, size_t size)
 			(void)stpcpy(buf + n, "...");
 			return;
 		}
-		if ((unsigned char)*text < ' ' || *text == 0x7f ||
-		    (len == 2 && (unsigned char)text[0] == 0xc2 && (unsigned char)text[1] < 0xa0))
+		if (is_hidden(text, len)) {
 			buf[n++] = '?';
-		else
-			for (size_t i = 0; i < len; i++)
-				buf[n++] = text[i];
+		} else {
+			memcpy(buf + n, text, len);
+			n += len;
+		}
 		text += len;
 	}
 	buf[n] = '\0';
