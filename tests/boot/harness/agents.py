@@ -35,10 +35,10 @@ STATUS = "/run/tugboot/status"
 MEMORY = 1024  # MB
 MASKED = Link("/dev/null")
 
-_DAEMONS = ("dbus", "libsystemd0", "libssl3", "libcurl4", "chrony", "network-manager", "dnsmasq-
-            base", "avahi-daemon", "avahi-utils", "libnss-mdns", "openssh-server", "openssh-
-            client", "ca-certificates", "openssl", "iw", "wireless-regdb", "iproute2", "iptables",
-            "procps", "python3", "systemd-resolved", "libpam-systemd", "strace")
+_DAEMONS = ("dbus", "libsystemd0", "libssl3", "libcurl4", "chrony", "network-manager",
+            "dnsmasq-base", "avahi-daemon", "avahi-utils", "libnss-mdns", "openssh-server",
+            "openssh-client", "ca-certificates", "openssl", "iw", "wireless-regdb", "iproute2",
+            "iptables", "procps", "python3", "systemd-resolved", "libpam-systemd", "strace")
 
 _FILES = {
     "/etc/fstab": f"""\
