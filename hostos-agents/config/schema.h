@@ -23,15 +23,15 @@ struct schema_taking {
 enum schema_json { SCHEMA_STRING, SCHEMA_BOOLEAN, SCHEMA_OBJECT, SCHEMA_ARRAY };
 
 struct schema_key {
-	const char *path; /* dotted, as os.network.wifi.randomMacAddressScan */
-	const char *type; /* in words, as "boolean"; what `expected` of a problem says */
-	enum schema_json json;
+	const char *path;	   /* dotted, as os.network.wifi.randomMacAddressScan */
+	const char *type;	   /* in words, as "boolean"; what `expected` of a problem says */
 	const char *default_words; /* what holds without the key */
 	const char *help;	   /* one line */
-	bool secret; /* its value is never shown in a message: people put private keys there */
 	/* Checks and stores a value that is there and not null; says with schema_refuse() what it
 	 * cannot take. 0 (refused or not) or -ENOMEM. */
 	int (*take)(struct schema_taking *taking, struct json_object *value);
+	enum schema_json json;
+	bool secret; /* its value is never shown in a message: people put private keys there */
 };
 
 extern const struct schema_key schema_keys[];

@@ -38,6 +38,10 @@ static void expect(valid_fn *is, const char *const *texts, size_t n, bool passin
 	} while (0)
 
 #define A63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+/* One too long for a label, a host name, the name of a rule. */
+#define LONG_LABEL (A63 "a")
+#define LONG_NAME (A63 ".a")
+#define LONG_RULE (A63 A63 "aaa")
 
 static void a_line_is_text_without_control_characters(void **state)
 {
@@ -56,7 +60,8 @@ static void a_host_name_is_labels(void **state)
 	(void)state;
 	LET_PASS(valid_hostname, "a", "A-1", "0123456", "a.b.c", "my_device", A63, "x.123a");
 	REFUSE(valid_hostname, "", ".", "a.", ".a", "a..b", "-a", "a-", "_a", "a_", "a b", "a\n",
-	       A63 "a", A63 ".a", "1.2", "10.0.0.1", "a.1", "a/b", "\u00e4", "a:b", "$(x)", "*");
+	       LONG_LABEL, LONG_NAME, "1.2", "10.0.0.1", "a.1", "a/b", "\u00e4", "a:b", "$(x)",
+	       "*");
 	assert_false(passes(valid_hostname, "a\0", 2));
 	LET_PASS(valid_name, "a.", "x.example.", A63 "." A63 "." A63);
 	REFUSE(valid_name, ".", "a..", A63 "." A63 "." A63 "." A63, "1.2.3.4");
@@ -151,7 +156,7 @@ static void names_of_files_lead_nowhere_else(void **state)
 	(void)state;
 	LET_PASS(valid_rule_name, "56", "99-usb", "a.rules", "x_y+z@1:2.b");
 	REFUSE(valid_rule_name, "", ".", "..", ".a", "-a", "a/b", "/a", "../a", "a..b", "a.", "a b",
-	       "a\n", "$(a)", "`a`", "a;b", "a*", "a\\b", "\u00e4", A63 A63 "aaa");
+	       "a\n", "$(a)", "`a`", "a;b", "a*", "a\\b", "\u00e4", LONG_RULE);
 	assert_false(passes(valid_rule_name, "a\0b", 3));
 	LET_PASS(valid_device, "sda", "nvme0n1", "disk/by-id/usb-X_1:0", "mapper/a.b");
 	REFUSE(valid_device, "", "/", "/dev/sda", "a/", "a//b", "../a", "a/../b", ".", "..", "a/.",
