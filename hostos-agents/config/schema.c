@@ -28,7 +28,7 @@ const struct schema_key schema_keys[] = {
 	{"country", "string: a two-letter country code", "what the driver has",
 	 "The country that the device is in: what Wi-Fi may do there.", take_country, SCHEMA_STRING,
 	 false},
-	{"ntpServers", "string of host names, addresses or nts://NAME[:PORT], with blanks between",
+	{"ntpServers", "string of host names, addresses or nts://HOST[:PORT], with blanks between",
 	 "none", "Time servers beside the default ones, {0,1,2,3}.resinio.pool.ntp.org.",
 	 take_ntp_servers, SCHEMA_STRING, false},
 	{"os.network.ntp.defaults", "boolean", "true",

@@ -186,23 +186,43 @@ static bool has_prefix(struct slice text, const char *prefix)
 	return text.len >= strlen(prefix) && memcmp(text.data, prefix, strlen(prefix)) == 0;
 }
 
+/* HOST[:PORT] of a URL; *ret_host is without brackets. */
+static bool take_authority(struct slice text, struct slice *ret_host, struct slice *ret_port)
+{
+	struct slice host, rest, port;
+
+	if (has_prefix(text, "[")) {
+		host = cut(slice_from(text, 1), ']', &rest);
+		if (!rest.data || !is_family(host, AF_INET6))
+			return false;
+		if (rest.len > 0 && rest.data[0] != ':')
+			return false;
+		port = rest.len > 0 ? slice_from(rest, 1) : slice_of(NULL, 0);
+	} else {
+		host = cut(text, ':', &port);
+		/* One label of digits alone is an address to some programs. */
+		if (!is_family(host, AF_INET) && (!valid_name(host) || all_digits(host)))
+			return false;
+	}
+	if (port.data && !valid_port(port))
+		return false;
+	*ret_host = host;
+	*ret_port = port;
+	return true;
+}
+
 bool valid_ntp_server(struct slice text, struct valid_ntp *ret_parts)
 {
 	struct valid_ntp parts = {.host = text, .port = {NULL, 0}};
 
 	if (has_prefix(text, "nts://")) {
 		parts.nts = true;
-		parts.host = cut(slice_from(text, strlen("nts://")), ':', &parts.port);
-		if (parts.port.data && !valid_port(parts.port))
+		if (!take_authority(slice_from(text, strlen("nts://")), &parts.host, &parts.port))
 			return false;
-		if (!valid_name(parts.host))
-			return false;
-	} else {
-		parts.address = valid_address(text);
-		/* One label of digits alone is an address to some programs. */
-		if (!parts.address && (!valid_name(text) || all_digits(text)))
-			return false;
+	} else if (!valid_address(text) && (!valid_name(text) || all_digits(text))) {
+		return false;
 	}
+	parts.address = valid_address(parts.host);
 	*ret_parts = parts;
 	return true;
 }
@@ -224,27 +244,9 @@ bool valid_dns_server(struct slice text, struct valid_dns *ret_parts)
 	return true;
 }
 
-/* HOST[:PORT] of a URL. */
-static bool is_authority(struct slice text)
-{
-	struct slice host, port;
-
-	if (has_prefix(text, "[")) {
-		host = cut(slice_from(text, 1), ']', &port);
-		if (!port.data || !is_family(host, AF_INET6))
-			return false;
-		if (port.len == 0)
-			return true;
-		return port.data[0] == ':' && valid_port(slice_from(port, 1));
-	}
-	host = cut(text, ':', &port);
-	if (port.data && !valid_port(port))
-		return false;
-	return is_family(host, AF_INET) || (valid_name(host) && !all_digits(host));
-}
-
 bool valid_url(struct slice text)
 {
+	struct slice host, port;
 	size_t scheme, end;
 
 	scheme = has_prefix(text, "https://")  ? strlen("https://")
@@ -255,7 +257,7 @@ bool valid_url(struct slice text)
 	for (end = scheme; end < text.len && !strchr("/?", text.data[end]); end++)
 		if (text.data[end] == '\0')
 			return false;
-	if (!is_authority(slice_of(text.data + scheme, end - scheme)))
+	if (!take_authority(slice_of(text.data + scheme, end - scheme), &host, &port))
 		return false;
 	for (; end < text.len; end++) {
 		char c = text.data[end];

@@ -39,10 +39,10 @@ bool valid_port(struct slice text);
 /* ISO 3166's two letters, in either case, or 00, the world. Whether a country has them is not asked. */
 bool valid_country(struct slice text);
 
-/* A server for NTP: NAME or ADDRESS; or with authentication (NTS, RFC 8915) nts://NAME[:PORT]. An
- * address cannot be named in a certificate chain that people have, so nts:// takes names alone. */
+/* A server for NTP: NAME or ADDRESS; or with authentication (NTS, RFC 8915) nts://HOST[:PORT], where
+ * HOST is a name, an IPv4 address or an IPv6 address in brackets. */
 struct valid_ntp {
-	struct slice host; /* in the text */
+	struct slice host; /* in the text, without brackets */
 	struct slice port; /* of NTS's key exchange; {NULL, 0}: none is said */
 	bool nts, address;
 };

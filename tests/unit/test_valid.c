@@ -94,13 +94,28 @@ static void an_ntp_server_is_one_word(void **state)
 	assert_true(ntp.address && slice_is(ntp.host, "2001:db8::1"));
 	assert_true(valid_ntp_server(slice_str("nts://a.b:4461"), &ntp));
 	assert_true(ntp.nts && slice_is(ntp.host, "a.b") && slice_is(ntp.port, "4461"));
+	assert_true(valid_ntp_server(slice_str("nts://[2001:db8::1]:4461"), &ntp));
+	assert_true(ntp.nts && ntp.address && slice_is(ntp.host, "2001:db8::1"));
+	assert_true(valid_ntp_server(slice_str("nts://1.2.3.4"), &ntp));
+	assert_true(ntp.nts && ntp.address && !ntp.port.data);
 	assert_true(valid_ntp_server(slice_str("nts://a.b"), &ntp));
 	assert_true(ntp.nts && !ntp.port.data);
 	for (size_t i = 0; i < 14; i++) {
 		static const char *const bad[] = {
-			"",	     "nts://",	      "nts://:1",  "nts://a:", "nts://a:0",
-			"nts://::1", "nts://1.2.3.4", "nts://a/b", "NTS://a",  "ntp://a",
-			"a b",	     "a\nb",	      "123",	   "a.b:123",
+			"",
+			"nts://",
+			"nts://:1",
+			"nts://a:",
+			"nts://a:0",
+			"nts://[::1",
+			"nts://[1.2.3.4]",
+			"nts://a/b",
+			"NTS://a",
+			"ntp://a",
+			"a b",
+			"a\nb",
+			"123",
+			"a.b:123",
 		};
 
 		if (valid_ntp_server(slice_str(bad[i]), &ntp))
