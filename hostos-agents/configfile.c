@@ -212,7 +212,8 @@ static enum result change_once(struct configfile *file, const struct configfile_
 		return result;
 	result = configfile_parse("nothing is written: then " CONFIG_FILE " would be wrong",
 				  &edited, &config);
-	if (result == RESULT_OK) {
+	/* To remove what is not there from a file that is not there makes none. */
+	if (result == RESULT_OK && !(file->text.missing && streq(edited.data, file->text.data))) {
 		r = place_make_writable(&file->place);
 		if (r == 0)
 			r = store_write(file->place.dir_fd, file->text.data, file->text.size,

@@ -85,17 +85,6 @@ const struct schema_key *schema_find(const char *path)
 	return NULL;
 }
 
-bool schema_is_container(const char *path)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(schema_keys); i++) {
-		const char *rest = startswith(schema_keys[i].path, path);
-
-		if (rest && rest[0] == '.')
-			return true;
-	}
-	return false;
-}
-
 bool schema_is_secret(const char *path)
 {
 	static const char *const words[] = {"key",  "pass", "secret", "token",

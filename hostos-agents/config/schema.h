@@ -40,9 +40,6 @@ extern const size_t schema_keys_n;
 /* NULL for a path that is not of the schema. */
 const struct schema_key *schema_find(const char *path);
 
-/* A key that holds others, as os.network; it must be an object. */
-bool schema_is_container(const char *path);
-
 /* Does a key that is not of the schema, by its name, hold what nobody is to see, as deviceApiKey?
  * For a path: any name in it. */
 bool schema_is_secret(const char *path);

@@ -183,6 +183,7 @@ def test_a_boot_partition_without_config_has_none(config):
     assert config.run("get").stdout == ""
     assert config.run("check").stdout == "ok\n"
     assert config.run("unset", "hostname").returncode == 0
+    assert not config.file.exists()
     assert config.run("set", "hostname=x").returncode == 0
     assert config.json() == {"hostname": "x"}
 
