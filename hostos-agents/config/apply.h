@@ -4,9 +4,11 @@
  * then, for facets of which a file changed, their actions; then a look whether the units that were
  * acted on are well. When one is not, its facet goes back to the files that it had and acts again.
  *
- * What was applied is recorded in <root>RUN_DIR/applied and, for files outside /run, in
- * facts.state_dir/applied, before they are written: after a power cut the next run knows every file that
- * may be ours. A file that is no longer planned is removed, or what was there before put back.
+ * What was applied is recorded in <root>RUN_DIR/applied and, for files outside /run, on the root that they
+ * are on, in <root>/etc/tugboot/applied, before they are written: after a power cut the next run knows
+ * every file that may be ours, and whose actions may not have been done. A file that is no longer
+ * planned is removed, or what was there before put back (it is kept in /etc/tugboot/kept). A file
+ * at a planned path that is neither ours, nor the same, nor to be restored later, is a user's: its facet fails.
  */
 #pragma once
 
@@ -22,7 +24,7 @@ struct apply_result {
 	unsigned failed;       /* bit of each that was not, and is as it was before */
 	unsigned files;	       /* written or removed */
 	unsigned actions;      /* done */
-	char why[FACETS][160]; /* of what failed */
+	char why[FACETS][160]; /* of what failed, in words */
 };
 
 /* What apply would do, without doing it: a line for each file and action to `say`. */

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Host name, log and NetworkManager: what is told to the kernel or to one daemon; see do.h. The names
+ * have been checked; what daemons answer counts as yes or no. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bus.h"
+#include "config.h"
+#include "do.h"
+#include "fd.h"
+#include "file.h"
+
+#define CALL_MS 5000u
+#define UNIT_MS 10000u
+
+static int tell_avahi(const char *name, struct bus *bus)
+{
+	static const struct bus_object avahi = {"org.freedesktop.Avahi", "/",
+						"org.freedesktop.Avahi.Server"};
+	char label[HOSTNAME_MAX + 1];
+	_free_ char *has = NULL;
+	int r;
+
+	/* mDNS has one label: what stands before the first dot. */
+	(void)snprintf(label, sizeof(label), "%.*s", (int)strcspn(name, "."), name);
+	r = bus_call_text(bus, &avahi, "GetHostName", CALL_MS, &has, NULL);
+	if (r == 0 && !streq(has, label))
+		r = bus_call(bus, &avahi, "SetHostName", CALL_MS, "s", label);
+	return r == -ESRCH ? 0 : r;
+}
+
+int do_hostname(const char *name, struct bus *bus)
+{
+	char text[HOSTNAME_MAX + 1] = "localhost";
+	_free_ char *file = NULL;
+
+	if (name) {
+		(void)snprintf(text, sizeof(text), "%s", name);
+	} else if (file_read(AT_FDCWD, "/etc/hostname", 4096, &file, NULL) == 0) {
+		size_t len = strcspn(file, " \t\n");
+
+		if (len > 0 && len <= HOSTNAME_MAX && file[0] != '#')
+			(void)snprintf(text, sizeof(text), "%.*s", (int)len, file);
+	}
+	if (sethostname(text, strlen(text)) < 0)
+		return -errno;
+	return bus ? tell_avahi(text, bus) : 0;
+}
+
+static int make_directory(const char *path)
+{
+	char part[PATH_MAX];
+
+	if (strlen(path) >= sizeof(part))
+		return -ENAMETOOLONG;
+	for (const char *p = path + 1;; p++) {
+		if (*p && *p != '/')
+			continue;
+		memcpy(part, path, (size_t)(p - path));
+		part[p - path] = '\0';
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		if (!*p)
+			return 0;
+	}
+}
+
+int do_journal(const char *directory, struct bus *bus)
+{
+	static const char mount[] = "var-log-journal.mount",
+			  journald[] = "systemd-journald.service";
+	int r;
+
+	if (directory) {
+		r = make_directory(directory);
+		if (r == 0)
+			r = bus_unit(bus, UNIT_START, mount, UNIT_MS);
+		return r < 0 ? r : bus_unit(bus, UNIT_TRY_RESTART, journald, UNIT_MS);
+	}
+	/* journald has files open there until it starts anew. */
+	r = bus_unit(bus, UNIT_TRY_RESTART, journald, UNIT_MS);
+	if (r == 0)
+		r = bus_unit(bus, UNIT_STOP, mount, UNIT_MS);
+	return r == -ENOENT ? 0 : r;
+}
+
+int do_nm_reload(struct bus *bus)
+{
+	static const struct bus_object manager = {"org.freedesktop.NetworkManager",
+						  "/org/freedesktop/NetworkManager",
+						  "org.freedesktop.NetworkManager"};
+	/* NM_MANAGER_RELOAD_FLAG_CONF */
+	int r = bus_call(bus, &manager, "Reload", BUS_TIMEOUT_MS, "u", (uint32_t)1);
+
+	return r == -ESRCH ? 0 : r;
+}
