@@ -417,7 +417,8 @@ install: all
 # What a root needs, as it was built before: the boot tests put it in theirs. The units are part of
 # every boot without being enabled, by links as packages have them.
 UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
-UNIT_LINKS := basic.target.wants/tugboot-good.service \
+UNIT_LINKS := basic.target.wants/tugboot-good.service basic.target.wants/tugboot-health.service \
+	multi-user.target.wants/tugboot-health-record.service \
 	sysinit.target.wants/tugboot-time-boot.service multi-user.target.wants/tugboot-time.service \
 	time-sync.target.wants/tugboot-time-wait.service \
 	multi-user.target.wants/tugboot-network.service \

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "place.h"
+#include "planned.h"
 #include "running.h"
 #include "slot.h"
 #include "tugboot.h"
@@ -192,7 +193,8 @@ enum result cmd_rauc_set_state(const struct options *options, char **args)
  *   what the running trial falls back to    committed, which ends the trial; refused when bad
  *   any other                               put on trial, and no longer bad
  */
-static enum result set_primary(struct place *place, const struct view *view, char slot)
+static enum result set_primary(struct place *place, const struct view *view, char slot,
+			       bool *ret_tried)
 {
 	struct env_edits edits;
 
@@ -206,6 +208,7 @@ static enum result set_primary(struct place *place, const struct view *view, cha
 		edits = slot_edits_switch(&place->env, &place->found, slot);
 	} else {
 		edits = slot_edits_try(&place->env, &place->found, slot);
+		*ret_tried = true;
 	}
 	return place_apply(place, &edits);
 }
@@ -215,6 +218,7 @@ enum result cmd_rauc_set_primary(const struct options *options, char **args)
 	_place_ struct place place = PLACE_NONE;
 	enum result result;
 	struct view view = {0};
+	bool tried = false;
 	char slot = 0;
 
 	result = parse_bootname(args[0], &slot);
@@ -226,5 +230,10 @@ enum result cmd_rauc_set_primary(const struct options *options, char **args)
 		return complain("slot %c has no partition on %s: none is labelled tug-root%c, "
 				"resin-root%c or balena-root%c",
 				slot, place.disk.name, slot, slot, slot);
-	return set_primary(&place, &view, slot);
+	result = set_primary(&place, &view, slot, &tried);
+	place_done(&place); /* before others are asked: it may hide what is mounted elsewhere */
+	place = PLACE_NONE;
+	if (result == RESULT_OK && tried && !options->boot_dir)
+		health_planned(slot);
+	return result;
 }

@@ -7,37 +7,11 @@
 #include <string.h>
 
 #include "place.h"
+#include "planned.h"
 #include "running.h"
+#include "situation.h"
 #include "slot.h"
 #include "tugboot.h"
-
-struct situation {
-	struct running running;
-	char named;	  /* slot that the environment names */
-	bool named_known; /* false: it names a partition, and the disk cannot be seen from here */
-	const struct boot_env *env;
-};
-
-/* Opens the environment for a decision and gathers what it depends on. */
-static enum result situation_open(const struct options *options, struct place *place,
-				  struct situation *ret_situation)
-{
-	struct situation s = {.env = &place->env};
-	enum result result;
-	bool is_named;
-	int r;
-
-	r = running_read(&s.running);
-	if (r < 0)
-		return complain("cannot read /proc/cmdline: %s", strerror(-r));
-	result = place_open(options->boot_dir, PLACE_WRITE, place);
-	if (result != RESULT_OK)
-		return result;
-	s.named = slot_named(&place->env, &place->found, &is_named);
-	s.named_known = place->disk_known || place->env.root_kind != ENV_ROOT_INDEX;
-	*ret_situation = s;
-	return RESULT_OK;
-}
 
 static enum result parse_slot(const char *text, char *ret_slot)
 {
@@ -77,17 +51,14 @@ static enum result check_try(const struct options *options, const struct situati
 	return RESULT_OK;
 }
 
-enum result cmd_slot_try(const struct options *options, char **args)
+static enum result try_slot(const struct options *options, char slot)
 {
 	_place_ struct place place = PLACE_NONE;
 	struct env_edits edits;
 	struct situation s;
 	enum result result;
-	char slot = 0;
 
-	result = parse_slot(args[0], &slot);
-	if (result == RESULT_OK)
-		result = situation_open(options, &place, &s);
+	result = situation_open(options->boot_dir, PLACE_WRITE, &place, &s);
 	if (result == RESULT_OK)
 		result = check_try(options, &s, slot);
 	if (result == RESULT_OK)
@@ -101,6 +72,20 @@ enum result cmd_slot_try(const struct options *options, char **args)
 		       "keeps it, else slot %c comes back.\n",
 		       slot, s.env->limit, s.env->limit == 1 ? "try" : "tries", slot,
 		       slot_other(slot));
+	return result;
+}
+
+enum result cmd_slot_try(const struct options *options, char **args)
+{
+	enum result result;
+	char slot = 0;
+
+	result = parse_slot(args[0], &slot);
+	if (result == RESULT_OK)
+		result = try_slot(options, slot);
+	/* Of another system's boot partition nothing else is known. */
+	if (result == RESULT_OK && !options->boot_dir)
+		health_planned(slot);
 	return result;
 }
 
@@ -141,37 +126,30 @@ static enum result choose_good(const struct options *options, const struct situa
 	return RESULT_OK;
 }
 
-/* Is there a trial, or another count, that a good boot ends? */
-static bool is_pending(const struct boot_env *env)
-{
-	return env->trial || env->backoff > 0 || env->failures.times > 0 || env->ended_clean ||
-	       env->bad || (env->count_always && env->count > 0);
-}
-
 enum result cmd_slot_good(const struct options *options, char **args)
 {
 	_place_ struct place place = PLACE_NONE;
-	struct env_edits edits;
 	struct situation s;
 	enum result result;
+	bool pending, trial;
 	char slot = 0;
 
 	(void)args; /* takes none */
-	result = situation_open(options, &place, &s);
+	result = situation_open(options->boot_dir, PLACE_WRITE, &place, &s);
 	if (result == RESULT_OK)
 		result = choose_good(options, &s, &slot);
 	if (result != RESULT_OK)
 		return result;
-	if (!is_pending(s.env)) {
-		place_refresh(&place);
+	pending = situation_is_pending(s.env);
+	trial = s.env->trial;
+	result = situation_keep(&place, slot);
+	if (result != RESULT_OK)
+		return result;
+	if (!pending)
 		printf("Slot %c is not on trial: nothing to do.\n", slot);
-		return RESULT_OK;
-	}
-	edits = slot_edits_good(&place.env, &place.found, slot);
-	result = place_apply(&place, &edits);
-	if (result == RESULT_OK)
-		printf(s.env->trial ? "Slot %c is kept: its trial has succeeded.\n"
-				    : "Slot %c is good: its counters are reset.\n",
+	else
+		printf(trial ? "Slot %c is kept: its trial has succeeded.\n"
+			     : "Slot %c is good: its counters are reset.\n",
 		       slot);
 	return result;
 }
@@ -186,7 +164,7 @@ enum result cmd_slot_switch(const struct options *options, char **args)
 
 	result = parse_slot(args[0], &slot);
 	if (result == RESULT_OK)
-		result = situation_open(options, &place, &s);
+		result = situation_open(options->boot_dir, PLACE_WRITE, &place, &s);
 	if (result == RESULT_OK)
 		result = check_present(options, &place, slot);
 	if (result != RESULT_OK)
@@ -211,7 +189,7 @@ enum result cmd_slot_bad(const struct options *options, char **args)
 
 	result = parse_slot(args[0], &slot);
 	if (result == RESULT_OK)
-		result = situation_open(options, &place, &s);
+		result = situation_open(options->boot_dir, PLACE_WRITE, &place, &s);
 	if (result != RESULT_OK)
 		return result;
 	if (!s.named_known && !options->force)
@@ -241,7 +219,7 @@ enum result cmd_slot_ended(const struct options *options, char **args)
 	enum result result;
 
 	(void)args; /* takes none */
-	result = situation_open(options, &place, &s);
+	result = situation_open(options->boot_dir, PLACE_WRITE, &place, &s);
 	if (result != RESULT_OK)
 		return result;
 	/* A shutdown writes nothing when nothing is counted; nor does one of a system that is not

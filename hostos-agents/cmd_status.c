@@ -2,12 +2,16 @@
 /*
  * `tugboot status`: which slot runs and why, and what happens at the next boot. The forecast is the
  * bootloader's own policy, asked with the present environment. Field names of --json are an
- * interface, documented in tugboot(1). The only file that includes json-c.
+ * interface, documented in tugboot(1).
  */
 #include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "boots.h"
+#include "facts.h"
+#include "fd.h"
 #include "place.h"
 #include "running.h"
 #include "slot.h"
@@ -22,11 +26,17 @@ struct status {
 	struct slot_decision next;
 	bool rolled_back;
 	struct rollback rollback;
+	const struct boots *boots; /* the last ones, as the health agent noted them */
+	const char *why; /* of the rollback, as that one found it; NULL: nothing is known */
 };
 
-static struct status status_of(const struct running *running, const struct place *place)
+#define BOOTS_SHOWN 6
+
+static struct status status_of(const struct running *running, const struct place *place,
+			       const struct boots *boots)
 {
-	struct status status = {.running = *running, .place = place};
+	struct status status = {.running = *running, .place = place, .boots = boots};
+	const struct boots_entry *failed = NULL;
 	char text[ENV_NAME_MAX];
 	bool is_named;
 
@@ -37,6 +47,9 @@ static struct status status_of(const struct running *running, const struct place
 	status.next = slot_decide(&place->env, &place->found);
 	status.rolled_back = envstore_get(&place->store, ENV_ROLLBACK, text, sizeof(text)) >= 0 &&
 			     rollback_parse(text, &status.rollback);
+	if (status.rolled_back && status.rollback.cause == SLOT_CAUSE_HEALTH)
+		failed = boots_last_failed(boots, status.rollback.slot);
+	status.why = failed && failed->why[0] ? failed->why : NULL;
 	return status;
 }
 
@@ -114,6 +127,21 @@ static void print_environment(const struct place *place)
 		print_line("", "a value in it means nothing; its default is used");
 }
 
+/* The newest first. */
+static void print_boots(const struct boots *boots)
+{
+	const char *label = "Last boots:";
+	char text[STORY_MAX];
+
+	for (size_t i = 0; i < boots->n && i < BOOTS_SHOWN; i++) {
+		size_t at = boots->n - 1 - i;
+
+		story_words(&boots->entry[at], i > 0 ? &boots->entry[at + 1] : NULL, text);
+		print_line(label, text);
+		label = "";
+	}
+}
+
 static void print_status(const struct status *status)
 {
 	char text[SENTENCE_MAX];
@@ -122,12 +150,17 @@ static void print_status(const struct status *status)
 	print_line("Running:", text);
 	if (status->running.last != SLOT_LAST_UNKNOWN)
 		print_line("Before that:", last_words(status->running.last));
-	if (!status->place)
+	if (!status->place) {
+		print_boots(status->boots);
 		return;
+	}
 	print_next(status);
 	if (status->rolled_back)
 		rollback_words(&status->rollback, text);
 	print_line("Last rollback:", status->rolled_back ? text : "none");
+	if (status->why)
+		print_line("", status->why);
+	print_boots(status->boots);
 	print_environment(status->place);
 }
 
@@ -195,7 +228,7 @@ static struct json_object *trial_json(const struct status *status)
 	return object;
 }
 
-static struct json_object *rollback_json(const struct rollback *rollback)
+static struct json_object *rollback_json(const struct rollback *rollback, const char *why)
 {
 	struct json_object *object = json_object_new_object();
 
@@ -203,7 +236,31 @@ static struct json_object *rollback_json(const struct rollback *rollback)
 	json_object_object_add(object, "cause",
 			       json_object_new_string(slot_cause_name(rollback->cause)));
 	json_object_object_add(object, "tries_used", json_object_new_int((int)rollback->used));
+	json_object_object_add(object, "why", why ? json_object_new_string(why) : NULL);
 	return object;
+}
+
+static struct json_object *boots_json(const struct boots *boots)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < boots->n; i++) {
+		const struct boots_entry *boot = &boots->entry[i];
+		struct json_object *object = running_json(&boot->running);
+
+		json_object_object_del(object, "by_tugboot");
+		json_object_object_add(object, "id", json_object_new_string(boot->id));
+		json_object_object_add(object, "time",
+				       boot->when > 0 ? json_object_new_int64(boot->when) : NULL);
+		json_object_object_add(object, "health",
+				       json_object_new_string(boots_health_name(boot->health)));
+		json_object_object_add(object, "why",
+				       boot->why[0] ? json_object_new_string(boot->why) : NULL);
+		json_object_object_add(object, "gave_up",
+				       boot->gave_up ? rollback_json(&boot->rollback, NULL) : NULL);
+		json_object_array_add(array, object);
+	}
+	return array;
 }
 
 static struct json_object *slots_json(const struct place *place)
@@ -255,31 +312,47 @@ static void print_json(const struct status *status)
 	json_object_object_add(object, "tries_spared",
 			       json_object_new_int(place ? (int)place->env.spared : 0));
 	json_object_object_add(object, "last_rollback",
-			       status->rolled_back ? rollback_json(&status->rollback) : NULL);
+			       status->rolled_back ? rollback_json(&status->rollback, status->why)
+						   : NULL);
 	json_object_object_add(object, "slots",
 			       place && place->disk_known ? slots_json(place) : NULL);
 	json_object_object_add(object, "environment", place ? environment_json(place) : NULL);
+	json_object_object_add(object, "boots", boots_json(status->boots));
 	printf("%s\n", json_object_to_json_string_ext(
 			       object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
 					       JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(object);
 }
 
+/* Empty where nothing can be read: the story is for people. */
+static struct boots *read_boots(void)
+{
+	struct boots *boots = calloc(1, sizeof(*boots));
+	struct facts facts;
+
+	if (boots && facts_read(&facts) == 0)
+		(void)boots_read(facts.state_dir, boots);
+	return boots;
+}
+
 enum result cmd_status(const struct options *options, char **args)
 {
 	_place_ struct place place = PLACE_NONE;
+	_free_ struct boots *boots = read_boots();
 	struct running running = {0};
 	struct status status;
 	enum result result;
 	int r;
 
 	(void)args; /* takes none */
+	if (!boots)
+		return complain("no memory");
 	r = running_read(&running);
 	if (r < 0)
 		(void)complain("warning: cannot read /proc/cmdline: %s", strerror(-r));
 	/* What runs can be said even where the environment cannot be found. */
 	result = place_open(options->boot_dir, PLACE_LOOK, &place);
-	status = status_of(&running, result == RESULT_OK ? &place : NULL);
+	status = status_of(&running, result == RESULT_OK ? &place : NULL, boots);
 	if (options->json)
 		print_json(&status);
 	else

@@ -3,6 +3,7 @@
 #include "status.h"
 
 #include <stdio.h>
+#include <time.h>
 
 const char *slot_words(char slot)
 {
@@ -134,4 +135,42 @@ void rollback_words(const struct rollback *rollback, char buf[static SENTENCE_MA
 	(void)snprintf(buf, SENTENCE_MAX, "from slot %c after %u %s: %s", rollback->slot,
 		       rollback->used, rollback->used == 1 ? "try" : "tries",
 		       cause_words(rollback->cause));
+}
+
+static const char *health_words(const struct boots_entry *boot)
+{
+	switch (boot->health) {
+	case BOOTS_PASSED:
+		return "; its tests passed";
+	case BOOTS_FAILED:
+		return "; its tests failed: ";
+	case BOOTS_LEFT:
+		return "; it ended before a verdict: ";
+	case BOOTS_RUNNING:
+		return "; no verdict";
+	default:
+		return boot->why[0] ? "; why: " : "";
+	}
+}
+
+void story_words(const struct boots_entry *boot, const struct boots_entry *next,
+		 char buf[static STORY_MAX])
+{
+	char when[32] = "at an unknown time", how[SENTENCE_MAX];
+	const char *end = "";
+	struct tm tm;
+	time_t t = (time_t)boot->when;
+
+	if (boot->when > 0 && localtime_r(&t, &tm))
+		(void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
+	running_words(&boot->running, how);
+	/* A rollback follows on boots that did not come far enough to leave a line: what it says of the
+	 * end is about the last of those. */
+	if (next && next->running.reason != SLOT_REASON_ROLLBACK &&
+	    next->running.last != SLOT_LAST_UNKNOWN)
+		end = last_words(next->running.last);
+	(void)snprintf(buf, STORY_MAX, "%s  %s%s%s%s%s", when, how, health_words(boot),
+		       boot->health == BOOTS_PASSED || boot->health == BOOTS_RUNNING ? ""
+										     : boot->why,
+		       *end ? "; " : "", end);
 }

@@ -139,18 +139,19 @@ int engine_ping(const char *socket_path, unsigned timeout_ms, unsigned *ret_stat
 	return r == 200 ? 0 : -EREMOTEIO;
 }
 
-const char *engine_unit(const char *socket_path)
+const char *const *engine_units(const char *socket_path)
 {
 	static const struct {
-		const char *socket, *unit;
+		const char *socket, *units[3];
 	} known[] = {
-		{"/docker.sock", "docker.service"},
-		{"/balena-engine.sock", "balena.service"},
-		{"/podman.sock", "podman.socket"},
+		{"/docker.sock", {"docker.service"}},
+		{"/balena-engine.sock", {"balena.service", "balena-engine.service"}},
+		{"/podman.sock", {"podman.socket"}},
+		{"", {NULL}},
 	};
+	size_t i = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-		if (endswith(socket_path, known[i].socket))
-			return known[i].unit;
-	return NULL;
+	while (!endswith(socket_path, known[i].socket))
+		i++;
+	return known[i].units;
 }

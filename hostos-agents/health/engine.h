@@ -15,5 +15,6 @@ int engine_ping(const char *socket_path, unsigned timeout_ms, unsigned *ret_stat
 /* The status of an answer, 100 to 599; -EPROTO, or -EAGAIN when its first line is not whole. */
 int engine_parse_status(const char *answer, size_t size);
 
-/* The unit of the engine that listens there, as distributions have it; NULL when it is not known. */
-const char *engine_unit(const char *socket_path);
+/* The units that an engine which listens there may have, as distributions call them, NULL-terminated; empty
+ * when it is not known. */
+const char *const *engine_units(const char *socket_path);

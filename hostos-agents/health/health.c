@@ -100,7 +100,7 @@ static void write_status(const struct health *health, const char *state, const c
 	}
 	/* For people: what keeps it from being written keeps nothing else. */
 	(void)mkdir(RUN_DIR, 0755);
-	(void)statefile_write(STATUS_DIR, STATUS_FILE, text, len);
+	(void)statefile_show(STATUS_DIR, STATUS_FILE, text, len);
 }
 
 static void note(const struct health *health)

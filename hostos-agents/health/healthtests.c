@@ -160,18 +160,54 @@ static void test_network(const struct healthtests *tests, struct bus *bus,
 	provider_list_done(&now);
 }
 
+/* Installed, but nobody wants it to run. */
+static bool is_disabled(struct bus *bus, const char *unit)
+{
+	struct bus_object object = {manager.service, NULL, "org.freedesktop.systemd1.Unit"};
+	_free_ char *path = NULL, *enabled = NULL;
+
+	if (bus_call_text(bus, &manager, "LoadUnit", BUS_TIMEOUT_MS, &path, "s", unit) < 0)
+		return false;
+	object.path = path;
+	if (bus_get_text(bus, &object, "UnitFileState", &enabled) < 0)
+		return false;
+	return streq(enabled, "disabled") || streq(enabled, "masked") || !*enabled;
+}
+
+/* The one that runs, or else the first that is there and wanted; NULL when there is none. */
+static const char *choose_engine_unit(struct bus *bus, const char *const *units)
+{
+	const char *wanted = NULL;
+
+	for (; *units; units++) {
+		char state[32];
+
+		if (bus_unit_state(bus, *units, state, sizeof(state)) == 0 &&
+		    streq(state, "active"))
+			return *units;
+		if (!wanted && !is_disabled(bus, *units))
+			wanted = *units;
+	}
+	return wanted;
+}
+
 static void test_engine(const struct healthtests *tests, struct bus *bus,
 			struct health_round *round)
 {
 	const struct healthconf *conf = tests->conf;
-	const char *socket = conf->engine == HEALTHCONF_ENGINE_SOCKET ? conf->engine_socket
-								      : tests->facts->engine_socket;
-	const char *unit = conf->engine_unit[0] ? conf->engine_unit : engine_unit(socket);
+	bool named = conf->engine == HEALTHCONF_ENGINE_SOCKET;
+	const char *socket = named ? conf->engine_socket : tests->facts->engine_socket;
+	const char *unit = conf->engine_unit[0] ? conf->engine_unit : NULL;
 	unsigned status = 0;
 	int r;
 
 	if (conf->engine == HEALTHCONF_ENGINE_NO || !*socket)
 		return;
+	if (!unit && *engine_units(socket)) {
+		unit = choose_engine_unit(bus, engine_units(socket));
+		if (!unit && !named)
+			return; /* installed, and not in use */
+	}
 	if (unit)
 		test_unit(bus, unit, false, round);
 	r = engine_ping(socket, PING_MS, &status);

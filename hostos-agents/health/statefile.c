@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -32,10 +33,10 @@ static int write_all(int fd, const char *data, size_t size)
 		data += n;
 		size -= (size_t)n;
 	}
-	return fsync(fd) < 0 ? -errno : 0;
+	return 0;
 }
 
-int statefile_write(const char *dir, const char *name, const char *data, size_t size)
+static int replace(const char *dir, const char *name, const char *data, size_t size, bool durable)
 {
 	_close_ int dir_fd = -1, fd = -1;
 	char beside[256];
@@ -55,13 +56,25 @@ int statefile_write(const char *dir, const char *name, const char *data, size_t 
 	if (fd < 0)
 		return -errno;
 	r = write_all(fd, data, size);
+	if (r == 0 && durable && fsync(fd) < 0)
+		r = -errno;
 	if (r == 0 && renameat(dir_fd, beside, dir_fd, name) < 0)
 		r = -errno;
 	if (r < 0) {
 		(void)unlinkat(dir_fd, beside, 0); /* the next write does it otherwise */
 		return r;
 	}
-	return fsync(dir_fd) < 0 ? -errno : 0;
+	return durable && fsync(dir_fd) < 0 ? -errno : 0;
+}
+
+int statefile_write(const char *dir, const char *name, const char *data, size_t size)
+{
+	return replace(dir, name, data, size, true);
+}
+
+int statefile_show(const char *dir, const char *name, const char *data, size_t size)
+{
+	return replace(dir, name, data, size, false);
 }
 
 int statefile_remove(const char *dir, const char *name)

@@ -8,6 +8,9 @@
  * a cut it is as before or as wanted. The directory (one level) is made when it is missing. */
 int statefile_write(const char *dir, const char *name, const char *data, size_t size);
 
+/* The same for a file that no cut outlives, as in /run: whoever reads it sees all of it. */
+int statefile_show(const char *dir, const char *name, const char *data, size_t size);
+
 /* Removes it, durably. It need not be there. */
 int statefile_remove(const char *dir, const char *name);
 

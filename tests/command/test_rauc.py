@@ -250,7 +250,7 @@ def test_handler_and_units_are_installed_and_find_the_command(boot, tmp_path):
     units = installed / "lib/systemd/system"
     for name in "tugboot-good.service", "tugboot-ended.service":
         text = (units / name).read_text(encoding="utf-8")
-        assert "\nExecStart=/opt/t/bin/tugboot slot " in text and "@" not in text
+        assert "\nExecStart=/opt/t/bin/tugboot slot " in text and "@PREFIX@" not in text
     wanted = {str(link.relative_to(units)): link.resolve().name
               for link in units.glob("*.wants/*")}
     assert wanted == {

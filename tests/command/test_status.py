@@ -8,7 +8,7 @@ from conftest import block
 
 TRIAL_OF_B = {"resin_root_part": "B", "upgrade_available": "1", "bootcount": "1"}
 FIELDS = {"version", "running", "next_boot", "trial", "last_rollback", "slots", "environment",
-          "bad_slot", "failures", "tries_spared"}
+          "bad_slot", "failures", "tries_spared", "boots"}
 
 
 def lines(done):
@@ -83,7 +83,7 @@ def test_after_a_rollback(started_boot):
     assert shown["Last rollback:"] == (
         "from slot B after 1 try: it has no kernel that could be started")
     assert boot.run("status", "--json").json["last_rollback"] == {
-        "from": "B", "cause": "refused", "tries_used": 1}
+        "from": "B", "cause": "refused", "tries_used": 1, "why": None}
 
 
 @pytest.mark.parametrize("text", ["B", "B:because:1", "x" * 300, "B:refused:1\x1b[31m"])
@@ -168,3 +168,68 @@ def test_how_the_last_start_ended_and_what_is_counted(started_boot):
     status = boot.run("status", "--json").json
     assert status["running"]["cause"] == "failed" and status["running"]["last_end"] == "panic"
     assert (status["bad_slot"], status["failures"], status["tries_spared"]) == ("B", 1, 3)
+
+
+ID = "0123456{}-89ab-cdef-0123-456789abcdef"
+# As the health agent notes it: a healthy update, one that was taken back, and one that did not come up.
+STORY = [
+    "slot=A reason=normal tries=0/2 cause=none last=unknown time=1732345678 health=none",
+    "slot=B reason=trial tries=1/2 cause=none last=clean time=1732345700 health=passed",
+    "slot=A reason=trial tries=1/2 cause=none last=clean time=1732345800 health=failed "
+    "why=engine: /run/docker.sock does not answer",
+    "slot=B reason=normal tries=0/2 cause=none last=clean time=0 health=none gave-up=A:health:1 "
+    "why=engine: /run/docker.sock does not answer",
+    "nonsense",
+    "slot=B reason=rollback tries=0/2 cause=tries-used last=panic time=1732345900 health=none "
+    "gave-up=A:tries-used:2 why=slot A: tries-used",
+]
+
+
+def tell(boot, lines):
+    """The story of the running system; it is kept where there is no state partition."""
+    text = boot.dir.parent / "boots"
+    text.write_text("".join(f"{ID.format(number)} {line}\n" for number, line in enumerate(lines)))
+    return ["sh", "-c", "mount -t tmpfs tmpfs /var/lib && mkdir /var/lib/tugboot && "
+            f"cp '{text}' /var/lib/tugboot/boots && exec \"$@\"", "sh"]
+
+
+def test_the_story_of_the_last_boots(started_boot):
+    boot = started_boot
+    boot.give(resin_root_part="B", tugboot_rollback="A:health:1")
+    boot.started("B", "normal")
+    story = tell(boot, STORY)
+    shown = lines(boot.run("status", prefix=story))
+    told = shown["Last boots:"].split(" | ")
+    assert len(told) == 5
+    assert told[0].endswith("slot B, rolled back: the other slot was given up, its tries are used "
+                            "up; why: slot A: tries-used")
+    assert told[1].startswith("at an unknown time  slot B; why: engine: /run/docker.sock")
+    assert told[2].endswith("slot A, on trial: try 1 of 2; its tests failed: engine: "
+                            "/run/docker.sock does not answer; shut down in good order")
+    assert told[3].startswith("2024-11-23 ") and "its tests passed" in told[3]
+    assert told[4].endswith("slot A; shut down in good order")
+    # Why the last rollback was made, which nobody could tell before.
+    assert shown["Last rollback:"] == ("from slot A after 1 try: it was not healthy | "
+                                       "engine: /run/docker.sock does not answer")
+    status = boot.run("status", "--json", prefix=story).json
+    assert set(status) == FIELDS
+    assert [boot["health"] for boot in status["boots"]] == ["none", "passed", "failed", "none",
+                                                             "none"]
+    assert status["boots"][2] == {
+        "id": ID.format(2), "slot": "A", "reason": "trial", "tries_used": 1, "tries_allowed": 2,
+        "cause": "none", "last_end": "clean", "time": 1732345800, "health": "failed",
+        "why": "engine: /run/docker.sock does not answer", "gave_up": None}
+    assert status["boots"][3]["time"] is None
+    assert status["boots"][4]["gave_up"] == {"from": "A", "cause": "tries-used", "tries_used": 2,
+                                             "why": None}
+    assert status["last_rollback"]["why"] == "engine: /run/docker.sock does not answer"
+
+
+def test_a_story_of_any_bytes_is_told_as_far_as_it_makes_sense(started_boot):
+    boot = started_boot
+    boot.give(resin_root_part="B")
+    boot.started("B", "normal")
+    for line in ["", "x" * 5000, "slot=A reason=normal why=\x1b[31m red \x07", "slot=Z"]:
+        done = boot.run("status", prefix=tell(boot, [line] * 40))
+        assert done.status == 0
+        assert "\x1b" not in done.out and "\x07" not in done.out

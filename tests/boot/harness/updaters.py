@@ -150,6 +150,13 @@ def put_files(image, files, work):
             raise HarnessError(f"debugfs did not put {path} in {image}")
 
 
+def command_only(files):
+    """Of what is installed, what Debian's package tugboot has: the command, and not the agents."""
+    return {path: content for path, content in files.items()
+            if not path.endswith("/tugboot-agent")
+            and ("/systemd/" not in path or re.search(r"/tugboot-(good|ended)\.service$", path))}
+
+
 class Device:
     """A kind of device: its key, and systems that its updates are made from."""
 
@@ -170,7 +177,7 @@ class Device:
             made.truncate(base.stat().st_size)
         copy_sparse(base, image)
         put_files(image, {
-            **installed(self.work), "/etc/updates.cert.pem": self.certificate,
+            **command_only(installed(self.work)), "/etc/updates.cert.pem": self.certificate,
             VERSION_FILE: f"{version}\n", **(files or {}),
         }, self.work)
         return image
