@@ -127,6 +127,32 @@ static int refuse(const char *why, const char **ret_why)
 	return -EBADMSG;
 }
 
+/* Some editors put one before a text. */
+static bool has_byte_order_mark(const char *json, size_t size)
+{
+	return size >= 3 && memcmp(json, "\xef\xbb\xbf", 3) == 0;
+}
+
+/* What people do wrong, by how json-c stumbles over it. */
+static const char *why_of(enum json_tokener_error error)
+{
+	switch (error) {
+	case json_tokener_error_depth:
+		return "nested too deeply";
+	case json_tokener_error_parse_object_key_name:
+		return "no key in quotes where one should be";
+	case json_tokener_error_parse_object_key_sep:
+		return "no ':' behind a key";
+	case json_tokener_error_parse_object_value_sep:
+	case json_tokener_error_parse_array:
+		return "no ',' or bracket behind a value";
+	case json_tokener_error_parse_string:
+		return "a wrong escape in a string";
+	default:
+		return "something that may not stand there";
+	}
+}
+
 int jsonread_parse_why(const char *json, size_t size, size_t max, int depth, const char **ret_why,
 		       size_t *ret_at, struct json_object **ret_object)
 {
@@ -142,6 +168,15 @@ int jsonread_parse_why(const char *json, size_t size, size_t max, int depth, con
 	r = scan(json, size, &members, ret_at);
 	if (r < 0)
 		return refuse("a character that may not stand there", ret_why);
+	for (*ret_at = 0; *ret_at < size && strchr(" \t\r\n", json[*ret_at]);)
+		(*ret_at)++;
+	if (*ret_at == size)
+		return refuse("nothing", ret_why);
+	if (json[*ret_at] != '{')
+		return refuse(has_byte_order_mark(json + *ret_at, size - *ret_at)
+				      ? "a byte order mark"
+				      : "no object",
+			      ret_why);
 	*ret_at = size;
 	tokener = json_tokener_new_ex(depth);
 	if (!tokener)
@@ -152,12 +187,10 @@ int jsonread_parse_why(const char *json, size_t size, size_t max, int depth, con
 	error = json_tokener_get_error(tokener);
 	json_tokener_free(tokener);
 	if (error == json_tokener_continue)
-		return refuse(size > 0 ? "its end is missing" : "nothing", ret_why);
+		return refuse("its end is missing", ret_why);
 	*ret_at = end;
-	if (error == json_tokener_error_depth)
-		return refuse("nested too deeply", ret_why);
 	if (error != json_tokener_success)
-		return refuse("a mistake", ret_why);
+		return refuse(why_of(error), ret_why);
 	if (end != size)
 		return refuse("something behind its end", ret_why);
 	if (!json_object_is_type(object, json_type_object))
