@@ -72,6 +72,8 @@ static const struct verb {
 	{"config", "unset", "KEY...", "remove keys, all in one write", 1, 0, 0, cmd_config_unset},
 	{"config", "check", "[FILE|-]", "what would be refused, and why", 0, 1, 0,
 	 cmd_config_check},
+	{"config", "diff", "[FILE|-]", "what config.json, or another one, would change", 0, 1, 0,
+	 cmd_config_diff},
 	{"config", "schema", "[--json]", "the keys that there are", 0, 0, TAKES_JSON | TAKES_MAN,
 	 cmd_config_schema},
 	{"time", "status", "[--json]", "where the time comes from, its trust and its offset", 0, 0,

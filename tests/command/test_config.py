@@ -159,6 +159,22 @@ def test_get_shows_values_and_hides_secrets(config):
     assert config.run("get", "n..a").returncode == 2
 
 
+def test_diff_says_what_would_change_and_changes_nothing(config):
+    config.give('{"hostname": "door", "n": {"a": 1}, "deviceApiKey": "sesame", "same": [1]}')
+    other = '{"hostname": "gate", "n": {"b": 1}, "deviceApiKey": "open", "same": [1]}'
+    done = config.run("diff", "-", text=other)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[:4] == ['hostname: "door" -> "gate"', "n.a: 1 -> not set", "n.b: not set -> 1",
+                         "deviceApiKey: (secret) -> (secret)"]
+    assert "same" not in done.stdout and "sesame" not in done.stdout
+    assert {"write /etc/hostname", "write /run/tugboot/network.settings", "set the host name gate"} <= set(lines)
+    assert config.json()["hostname"] == "door"
+    assert not Path("/run/tugboot/network.settings").exists()
+    done = config.run("diff", "-", text='{"hostname": 5}')
+    assert done.returncode == 1 and "hostname: expected string" in done.stderr and not done.stdout
+
+
 def test_changes_at_the_same_time_all_stay(config):
     """Several commands at once, each with keys of its own: none is lost."""
     config.give("{}")
