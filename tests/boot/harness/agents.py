@@ -102,12 +102,14 @@ _DEVICE = {
     "/etc/machine-id": f"{MACHINE_ID}\n",
     "/etc/hostname": "debian\n",
     "/etc/resolv.conf": "nameserver 127.0.0.1\n",
-    # The device's name server is Tugboot's.
-    "/etc/systemd/system/multi-user.target.wants/tugboot-dns.service":
-        Link("/usr/lib/systemd/system/tugboot-dns.service"),
     # The tests' own shell is no login that is ended with others.
     "/etc/systemd/system/serial-getty@ttyS0.service.d/slice.conf":
         "[Service]\nSlice=system.slice\n",
+}
+# The device's name server is Tugboot's.
+_ENABLED = {
+    "/etc/systemd/system/multi-user.target.wants/tugboot-dns.service":
+        Link("/usr/lib/systemd/system/tugboot-dns.service"),
 }
 
 
@@ -121,7 +123,7 @@ def agents_image(work, files=None, plain=False):
     with open(image, "wb") as made:
         made.truncate(base.stat().st_size)
     copy_sparse(base, image)
-    built = {} if plain else installed(work, PREFIX)
+    built = {} if plain else {**installed(work, PREFIX), **_ENABLED}
     put_files(image, {**built, **_DEVICE, **(files or {})}, work)
     return image
 
