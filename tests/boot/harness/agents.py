@@ -216,22 +216,32 @@ def wait_for(guest, command, timeout=60, pause=0.5):
 
 
 def status(guest, agent="config"):
-    """What an agent says in its status file: {key: value}; empty before it has said anything."""
-    lines = guest.shell(f"cat {STATUS}/{agent} 2>/dev/null || true").splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line)
+    """What an agent says in its status file: {key: value}, of a key that is there several times all
+    values, a line each; empty before it has said anything."""
+    words = {}
+    for line in guest.shell(f"cat {STATUS}/{agent} 2>/dev/null || true").splitlines():
+        key, _, value = line.partition("=")
+        words[key] = f"{words[key]}\n{value}" if key in words else value
+    return words
 
 
 def config(guest, settings, timeout=60):
     """Replaces config.json in the running guest (None: removes it) and waits until the config agent
-    has dealt with it, in whatever way; returns its status."""
-    before = status(guest).get("sequence")
+    has dealt with it, in whatever way; returns its status. One that is there already is left."""
     if settings is None:
-        guest.shell(f"rm -f {CONFIG}")
+        command = f"rm -f {CONFIG}"
     else:
-        put(guest, CONFIG, config_text(settings))
-    end = time.monotonic() + timeout
-    while (now := status(guest)).get("sequence") == before:
-        if time.monotonic() > end:
-            raise GuestError(f"the config agent said nothing new within {timeout} s: {now}")
-        guest.pause(0.2)
-    return now
+        put(guest, "/tmp/in/config.json", config_text(settings))
+        command = f"cmp -s /tmp/in/config.json {CONFIG} || {{ cp /tmp/in/config.json {CONFIG}.in " \
+            f"&& mv {CONFIG}.in {CONFIG} && echo changed; }}"
+    # The file is replaced by another one each time.
+    which = f"stat -c '%i %z' {STATUS}/config 2>/dev/null || true"
+    before = guest.shell(which)
+    if guest.shell(command) == "changed" or settings is None:
+        end = time.monotonic() + timeout
+        while guest.shell(which) == before:
+            if time.monotonic() > end:
+                raise GuestError(f"the config agent said nothing new within {timeout} s: "
+                                 f"{status(guest)}")
+            guest.pause(0.2)
+    return status(guest)
