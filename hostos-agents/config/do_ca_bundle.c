@@ -271,7 +271,7 @@ static int make_store(const char *root)
 
 	if (root_fd < 0)
 		return -errno;
-	dir_fd = openat(root_fd, STORE_DIR + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir_fd = openat(root_fd, &STORE_DIR[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
 		return errno == ENOENT ? 0 : -errno;
 	store.dir_fd = dir_fd;
