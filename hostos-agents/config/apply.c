@@ -120,7 +120,7 @@ static int look_at_file(struct job *job, const struct plan_file *file)
 	bool ours = manifest_find(&job->old[area_of(file->path)], file->path) != NULL;
 	struct change change = {.path = file->path, .facet = file->facet, .want = file};
 	struct thing want = wanted(file);
-	bool same;
+	bool same, restore;
 	int r = tree_read(job->root_fd, file->path, &change.before);
 
 	if (r == -ENOMEM)
@@ -136,9 +136,10 @@ static int look_at_file(struct job *job, const struct plan_file *file)
 		return 0;
 	}
 	change.adopted = same;
-	change.foreign = !ours && !same && change.before.kind != THING_NONE;
-	if (change.before.kind == THING_OTHER ||
-	    (change.foreign && (!file->restore || area_of(file->path) == AREA_RUN)))
+	restore = file->restore && area_of(file->path) != AREA_RUN;
+	/* The system's own is kept even when it says the same: it is there without the key, too. */
+	change.foreign = !ours && change.before.kind != THING_NONE && (!same || restore);
+	if (change.before.kind == THING_OTHER || (change.foreign && !restore))
 		fail(job, file->facet, file->path,
 		     "is there and not Tugboot's; move it away, it is left as it is");
 	r = add_change(job, &change);
