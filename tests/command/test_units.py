@@ -18,10 +18,9 @@ EXPOSED = {
     # It has no mounts of its own: at the end of a shutdown they may not be made any more.
     "tugboot-ended.service": 40,
     # Talks to servers on the network and sets the clock.
-    "tugboot-time-https.service": 30,
+    "tugboot-time-https.service": 26,
     # Mounts the other root, reboots, and runs the tests and hooks of who made the root.
     "tugboot-health.service": 45,
-    "tugboot-health-record.service": 35,
     # Root's login.
     "tugboot-sshd@.service": 100,
 }
