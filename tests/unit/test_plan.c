@@ -214,6 +214,75 @@ static void a_key_changes_its_own_files_alone(void **state)
 	}
 }
 
+static size_t lines_of(const struct plan *of)
+{
+	size_t lines = 0;
+
+	for (size_t i = 0; i < of->files; i++)
+		for (size_t j = 0; j < of->file[i].size; j++)
+			lines += of->file[i].data[j] == '\n';
+	return lines;
+}
+
+/* Every character up to U+0100 and those that break lines elsewhere, at the beginning, in the middle and
+ * at the end of a good value: what is taken makes no file and no line more. A blank may part words
+ * of a list, which are lines of their own for chrony and dnsmasq. */
+static void no_character_in_a_value_makes_a_line(void **state)
+{
+	static const struct {
+		const char *before, *value, *after;
+		bool is_list;
+	} cases[] = {
+		{"{\"hostname\":\"", "ab", "\"}", false},
+		{"{\"country\":\"", "DE", "\"}", false},
+		{"{\"ntpServers\":\"", "ab.cd", "\"}", true},
+		{"{\"dnsServers\":\"", "1.1.1.1", "\"}", true},
+		{"{\"apiEndpoint\":\"", "https://a/b", "\"}", false},
+		{"{\"os\":{\"network\":{\"connectivity\":{\"uri\":\"", "http://a/b", "\"}}}}",
+		 false},
+		{"{\"os\":{\"network\":{\"connectivity\":{\"uri\":\"http://a\",\"response\":\"",
+		 "ab", "\"}}}}", false},
+		{"{\"os\":{\"network\":{\"connectivity\":{\"interval\":\"", "60", "\"}}}}", false},
+		{"{\"os\":{\"udevRules\":{\"", "ab", "\":\"x\"}}}", false},
+		{"{\"installer\":{\"target_devices\":\"", "sda", "\"}}", false},
+	};
+	size_t tried = 0, taken = 0;
+
+	(void)state;
+	facts.network_manager = facts.resolved = facts.dnsmasq = facts.chrony = facts.sshd = true;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t len = strlen(cases[i].value), lines, files;
+		char json[256];
+
+		(void)sprintf(json, "%s%s%s", cases[i].before, cases[i].value, cases[i].after);
+		given(json);
+		lines = lines_of(plan);
+		files = plan->files;
+		for (unsigned c = 1; c <= 0x102; c++)
+			for (size_t at = 0; at <= len; at++) {
+				struct config_problems problems;
+				unsigned rune = c == 0x101 ? 0x2028 : c == 0x102 ? 0x2029 : c;
+
+				(void)sprintf(json, "%s%.*s\\u%04x%s%s", cases[i].before, (int)at,
+					      cases[i].value, rune, cases[i].value + at,
+					      cases[i].after);
+				config_free(take_ptr(config));
+				plan_free(take_ptr(plan));
+				tried++;
+				if (config_parse(json, strlen(json), &config, &problems) < 0)
+					continue;
+				taken++;
+				assert_int_equal(plan_make(config, &facts, &plan), 0);
+				if (cases[i].is_list && rune == ' ')
+					continue;
+				if (lines_of(plan) != lines || plan->files != files)
+					fail_msg("%s", json);
+			}
+	}
+	print_message("values with a character more: %zu, taken: %zu\n", tried, taken);
+	assert_true(taken > 0 && taken < tried / 2);
+}
+
 static void files_are_written_nowhere_else(void **state)
 {
 	static const char *const good[] = {"/etc/hostname", "/run/tugboot/a", "/etc/a.b/..c",
@@ -306,6 +375,7 @@ int main(void)
 		TEST(timesyncd_gets_what_it_can_ask),
 		TEST(agents_are_told_what_concerns_them),
 		TEST(a_key_changes_its_own_files_alone),
+		TEST(no_character_in_a_value_makes_a_line),
 		TEST(files_are_written_nowhere_else),
 		TEST(systemd_reads_its_units_first),
 		TEST(settings_that_are_cut_are_refused),
