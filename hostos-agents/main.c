@@ -23,6 +23,7 @@ enum {
 	TAKES_RECOVERY = 1 << 8,
 	TAKES_SYSTEMD = 1 << 9,
 	TAKES_MAN = 1 << 10,
+	TAKES_CONFIRM = 1 << 11, /* --confirm-within */
 };
 
 #define VOLUMES_ANY 99
@@ -74,6 +75,11 @@ static const struct verb {
 	 cmd_config_check},
 	{"config", "diff", "[FILE|-]", "what config.json, or another one, would change", 0, 1, 0,
 	 cmd_config_diff},
+	{"config", "apply", "FILE|-", "put a whole configuration in its place", 1, 1,
+	 TAKES_CONFIRM | TAKES_FORCE, cmd_config_apply},
+	{"config", "confirm", "", "keep what is on trial", 0, 0, 0, cmd_config_confirm},
+	{"config", "status", "", "what holds, what was refused, what is on trial", 0, 0, 0,
+	 cmd_config_status},
 	{"config", "schema", "[--json]", "the keys that there are", 0, 0, TAKES_JSON | TAKES_MAN,
 	 cmd_config_schema},
 	{"time", "status", "[--json]", "where the time comes from, its trust and its offset", 0, 0,
@@ -103,6 +109,7 @@ enum {
 	OPTION_PRINT,
 	OPTION_TO,
 	OPTION_MAN,
+	OPTION_CONFIRM_WITHIN,
 };
 
 static const struct option known_options[] = {
@@ -128,6 +135,7 @@ static const struct option known_options[] = {
 	{"print", no_argument, NULL, OPTION_PRINT},
 	{"to", required_argument, NULL, OPTION_TO},
 	{"man", no_argument, NULL, OPTION_MAN},
+	{"confirm-within", required_argument, NULL, OPTION_CONFIRM_WITHIN},
 	{0},
 };
 
@@ -157,6 +165,7 @@ static const struct {
 	{OPTION_PRINT, TAKES_RECOVERY, FLAG(print)},
 	{OPTION_TO, TAKES_RECOVERY, TEXT(to)},
 	{OPTION_MAN, TAKES_MAN, FLAG(man)},
+	{OPTION_CONFIRM_WITHIN, TAKES_CONFIRM, TEXT(confirm_within)},
 #undef TEXT
 #undef FLAG
 };
@@ -218,6 +227,8 @@ static void print_help(void)
 	       "      --efi FILE           reseal: also for a boot with this tugboot.efi\n"
 	       "      --keep-current       reseal: and for the boots that it opens for now\n"
 	       "      --print, --to FILE   recovery-key: show it, or put it in a new file\n"
+	       "\n"
+	       "      --confirm-within SECONDS  config apply: goes back unless it is confirmed\n"
 	       "\n"
 	       "  -h, --help               this text\n"
 	       "  -V, --version            the version\n"

@@ -29,9 +29,10 @@ struct options {
 	const char *event_log;
 	const char *pcrs, *bank, *primary;
 	const char *public_key, *public_key_pcrs;
-	const char *efi; /* a Tugboot that is to be started */
-	const char *to;	 /* where a recovery key goes */
-	bool current;	 /* take the PCRs as they are */
+	const char *efi;	    /* a Tugboot that is to be started */
+	const char *to;		    /* where a recovery key goes */
+	const char *confirm_within; /* config apply: seconds */
+	bool current;		    /* take the PCRs as they are */
 	bool pin, systemd, keep_current, print;
 	bool man;	/* config schema: as a part of a man page */
 	unsigned given; /* for main.c: which of them were given */
@@ -68,6 +69,9 @@ enum result cmd_config_set(const struct options *options, char **args);
 enum result cmd_config_unset(const struct options *options, char **args);
 enum result cmd_config_check(const struct options *options, char **args);
 enum result cmd_config_diff(const struct options *options, char **args);
+enum result cmd_config_apply(const struct options *options, char **args);
+enum result cmd_config_confirm(const struct options *options, char **args);
+enum result cmd_config_status(const struct options *options, char **args);
 enum result cmd_config_schema(const struct options *options, char **args);
 
 enum result cmd_time_status(const struct options *options, char **args);

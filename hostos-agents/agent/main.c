@@ -10,6 +10,7 @@ static const struct role {
 	const char *name;
 	int (*run)(char **args); /* of what stands behind the name, terminated by NULL */
 } roles[] = {
+	{"config", agent_config},
 	{"health", agent_health},
 	{"network", agent_network},
 	{"time", agent_time},
