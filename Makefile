@@ -419,6 +419,7 @@ install: all
 UNIT_DIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
 UNIT_LINKS := basic.target.wants/tugboot-good.service basic.target.wants/tugboot-health.service \
 	multi-user.target.wants/tugboot-health-record.service \
+	sysinit.target.wants/tugboot-config-boot.service multi-user.target.wants/tugboot-config.service \
 	sysinit.target.wants/tugboot-time-boot.service multi-user.target.wants/tugboot-time.service \
 	time-sync.target.wants/tugboot-time-wait.service \
 	multi-user.target.wants/tugboot-network.service \
