@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "facts.h"
 #include "fd.h"
 #include "file.h"
 #include "paths.h"
@@ -61,10 +62,18 @@ static enum result read_text(struct configfile *file)
 
 enum result configfile_open(const struct options *options, struct configfile *ret_file)
 {
+	_free_ struct facts *facts = NULL;
+	const char *dir = options->boot_dir;
 	enum result result;
 
 	*ret_file = CONFIGFILE_NONE;
-	result = place_open_config(options->boot_dir, &ret_file->place);
+	/* Where the agent finds it, an encrypted partition too; else one that is not mounted. */
+	if (!dir) {
+		facts = calloc(1, sizeof(*facts));
+		if (facts && facts_read(facts) == 0 && facts->boot_dir[0])
+			dir = facts->boot_dir;
+	}
+	result = place_open_config(dir, &ret_file->place);
 	return result == RESULT_OK ? read_text(ret_file) : result;
 }
 
