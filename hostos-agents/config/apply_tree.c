@@ -12,10 +12,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "fd.h"
 #include "file.h"
@@ -45,19 +43,50 @@ bool tree_is_volatile(const char *path)
 	return startswith(path, "/run/") != NULL;
 }
 
-/* A directory below dir_fd, no link on the way. */
+/* One directory in another one. */
+static int open_part(int dir_fd, const char *name, int *ret_fd)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd >= 0) {
+		*ret_fd = fd;
+		return 0;
+	}
+	if (errno == ENOTDIR && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return S_ISLNK(st.st_mode) ? -ELOOP : -ENOTDIR;
+	return -errno;
+}
+
+/* A directory below dir_fd, no link on the way. Not openat2(2): a service that may not make set-uid files
+ * (RestrictSUIDSGID=) may not call it. */
 static int open_dir(int dir_fd, const char *path, int *ret_fd)
 {
-	struct open_how how = {
-		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
-	};
-	long fd = syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+	_close_ int at = -1;
+	int r = open_part(dir_fd, ".", &at);
 
-	if (fd < 0)
-		return -errno;
-	*ret_fd = (int)fd;
-	return 0;
+	while (r == 0 && *path) {
+		size_t len = strcspn(path, "/");
+		char part[NAME_MAX + 1];
+		int next = -1;
+
+		if (len > NAME_MAX)
+			return -ENAMETOOLONG;
+		memcpy(part, path, len);
+		part[len] = '\0';
+		if (len == 0 || streq(part, ".."))
+			return -EINVAL;
+		r = open_part(at, part, &next);
+		if (r < 0)
+			break;
+		close_p(&at);
+		at = next;
+		path += len;
+		path += *path == '/';
+	}
+	if (r == 0)
+		*ret_fd = take_fd(at);
+	return r;
 }
 
 /* Makes the directories that are missing on the way to `dir` (relative), one after the other. */
@@ -88,7 +117,7 @@ static int make_dirs(int root_fd, const char *dir, bool durable, struct manifest
 		} else if (errno != EEXIST) {
 			return -errno;
 		}
-		r = open_dir(at, part, &next);
+		r = open_part(at, part, &next);
 		if (r < 0)
 			return r;
 		close_p(&at);
