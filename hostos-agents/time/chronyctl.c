@@ -51,7 +51,8 @@ int chronyctl_open(struct chronyctl *ret_ctl)
 	    connect(ctl.fd, (struct sockaddr *)&theirs, sizeof(theirs)) < 0)
 		return -errno;
 	*ret_ctl = ctl;
-	ctl = CHRONYCTL_NONE;
+	ctl.fd = -1; /* the caller's now, and so is the name */
+	ctl.name[0] = '\0';
 	return 0;
 }
 
@@ -101,6 +102,14 @@ int chronyctl_burst(struct chronyctl *ctl)
 
 	chrony_request_burst(request, ++ctl->sequence, BURST_GOOD, BURST_ALL);
 	return ask(ctl, request, CHRONY_BURST, reply, &size);
+}
+
+int chronyctl_clock_was_set(struct chronyctl *ctl)
+{
+	int r = chronyctl_do(ctl, CHRONY_RESET_SOURCES);
+	int burst_r = chronyctl_burst(ctl);
+
+	return r < 0 ? r : burst_r;
 }
 
 static int view_source(struct chronyctl *ctl, uint32_t index, struct chrony_view *view)

@@ -21,7 +21,8 @@ enum chrony_command {
 	CHRONY_TRACKING = 33,
 	CHRONY_MAKESTEP = 43,
 	CHRONY_ACTIVITY = 44,
-	CHRONY_REFRESH = 53, /* names are looked up again */
+	CHRONY_REFRESH = 53,	   /* names are looked up again */
+	CHRONY_RESET_SOURCES = 66, /* from chrony 4.0 on: what was measured is forgotten */
 	CHRONY_AUTH_DATA = 67,
 	CHRONY_RELOAD_SOURCES = 70, /* from chrony 4.0 on */
 };

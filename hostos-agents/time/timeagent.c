@@ -106,6 +106,7 @@ static void look(void *arg)
 	timeagent_evidence(agent);
 	seen = (struct watch_view){
 		.answers = agent->answers,
+		.bursting = agent->view.activity.burst_online > 0,
 		.synced = agent->synced,
 		.sources = agent->view.sources + agent->view.activity.unresolved,
 	};
@@ -158,10 +159,7 @@ static void on_clock_set(void *arg)
 	timestore_anchor(&agent->anchor);
 	timeagent_https_result(agent);
 	timeagent_guard(agent);
-	if (!time_agrees(&agent->anchor, sysclock_boot(), sysclock_now()))
-		agent->https = (struct https_watch){0}; /* not what was proven: asked again */
-	watch_news(&agent->watch, (uint64_t)sysclock_boot());
-	(void)service_timer_set(agent->tick, NEWS_MS);
+	(void)service_timer_set(agent->tick, NEWS_MS); /* cannot fail for a timer that was set */
 }
 
 /* The settings have changed. */
@@ -217,11 +215,11 @@ static int set_up(struct timeagent *agent)
 	if (r < 0)
 		return r;
 	r = bus_open(&agent->bus);
+	if (r >= 0)
+		r = service_add_bus(agent->service, agent->bus);
 	if (r < 0)
 		log_warn("time", "bus error=%s next=\"chronyd is not restarted, no HTTPS time\"",
 			 log_errno(r));
-	else
-		r = service_add_bus(agent->service, agent->bus);
 	agent->set_fd = sysclock_watch();
 	agent->netlink_fd = open_netlink();
 	if (agent->set_fd < 0 || agent->netlink_fd < 0)

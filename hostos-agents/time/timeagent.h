@@ -46,7 +46,8 @@ struct timeagent {
 	char status[TIMESTORE_STATUS_MAX];
 };
 
-/* Undoes what takes the clock below the hard floor or beyond the ceiling. */
+/* Undoes what takes the clock below the hard floor or beyond the ceiling, and tells chronyd when the
+ * clock was set by somebody. */
 void timeagent_guard(struct timeagent *agent);
 /* Asks chronyd, and lets it or helps it to set the clock, if what it says is believed. */
 void timeagent_evidence(struct timeagent *agent);

@@ -18,24 +18,50 @@
 /* A measurement older than that was made before the clock was set, perhaps. */
 #define FRESH_S 60
 
+static void tell_chronyd(struct timeagent *agent)
+{
+	_chronyctl_ struct chronyctl ctl = CHRONYCTL_NONE;
+	int r = chronyctl_open(&ctl);
+
+	if (r >= 0)
+		r = chronyctl_clock_was_set(&ctl);
+	if (r < 0 && agent->answers)
+		log_warn("time", "reset error=%s next=\"polled at the next look\"", log_errno(r));
+}
+
+static bool is_outside(const struct timeagent *agent, int64_t time)
+{
+	return time < time_floor_hard(&agent->floors) || time > time_ceiling(&agent->floors);
+}
+
 void timeagent_guard(struct timeagent *agent)
 {
 	int64_t clock = sysclock_now(), boot = sysclock_boot();
-	int64_t hard = time_floor_hard(&agent->floors), ceiling = time_ceiling(&agent->floors);
 	int64_t expected = agent->last_clock + (boot - agent->last_boot);
-	struct time_decision decision = {true, hard, TIME_SET_FLOOR};
+	bool by_others = agent->last_clock && llabs(clock - expected) > TIME_SLACK_STEP_MS;
 
-	/* HTTPS may have gone beyond the ceiling, and has lifted it then: floors are read anew. */
-	if (clock < hard || clock > ceiling) {
-		if (agent->last_clock && expected >= hard && expected <= ceiling)
-			decision.time = expected;
-		if (clock > ceiling)
+	/* `time https` writes what it has proven, which lifts the floors, before it sets the clock. */
+	if (is_outside(agent, clock))
+		timestore_floors(timestore_dir(), agent->build, &agent->floors);
+	if (is_outside(agent, clock)) {
+		struct time_decision decision = {true, expected, TIME_SET_FLOOR};
+
+		if (!agent->last_clock || is_outside(agent, expected))
+			decision.time = time_floor_hard(&agent->floors);
+		if (clock > decision.time)
 			decision.reason = TIME_SET_BACK;
 		if (timestep_apply(&decision, TIME_KIND_CLOCK, clock) >= 0)
 			agent->steps++;
+		by_others = true;
 	}
 	agent->last_clock = sysclock_now();
-	agent->last_boot = boot;
+	agent->last_boot = sysclock_boot();
+	if (!by_others) /* else by us or chronyd: that is known */
+		return;
+	tell_chronyd(agent);
+	watch_news(&agent->watch, (uint64_t)agent->last_boot);
+	if (!time_agrees(&agent->anchor, agent->last_boot, agent->last_clock))
+		agent->https = (struct https_watch){0}; /* not what was proven: asked again */
 }
 
 /* Says a refusal once, not at every look. */
@@ -52,8 +78,7 @@ static void note_refusal(struct timeagent *agent, const struct time_decision *de
 	agent->refused_time = decision->time;
 }
 
-/* Sets the clock as a source says that chronyd would not follow. chronyd notices that by itself, and
- * measures anew. */
+/* Sets the clock as a source says that chronyd would not follow. */
 static void step_over(struct timeagent *agent, struct chronyctl *ctl,
 		      const struct time_decision *decision, enum time_kind kind, int64_t clock)
 {
@@ -67,7 +92,8 @@ static void step_over(struct timeagent *agent, struct chronyctl *ctl,
 		agent->joke_until = sysclock_boot() + TIME_JOKE_OVER_MS;
 	agent->last_clock = sysclock_now();
 	agent->last_boot = sysclock_boot();
-	(void)chronyctl_burst(ctl); /* the next look does it if this one fails */
+	(void)chronyctl_clock_was_set(ctl); /* the next looks poll */
+	watch_news(&agent->watch, (uint64_t)agent->last_boot);
 }
 
 /* What a selected source that chronyd does not follow says. */

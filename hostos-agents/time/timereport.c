@@ -74,8 +74,6 @@ void timeagent_https_result(struct timeagent *agent)
 	if (streq(result, "ok")) {
 		agent->source = agent->anchor.time != TIME_NONE ? TIME_KIND_HTTPS : TIME_KIND_HTTP;
 		agent->refused = TIME_LEFT_GOOD;
-		agent->last_clock = sysclock_now();
-		agent->last_boot = sysclock_boot();
 	}
 }
 

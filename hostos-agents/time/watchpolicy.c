@@ -16,6 +16,7 @@ void watch_news(struct watch *watch, uint64_t now)
 	if (watch->since)
 		watch->since = now;
 	watch->restart_pause = 0;
+	watch->hurry = WATCH_HURRY;
 }
 
 static bool is_restart_due(struct watch *watch, const struct watch_view *view, uint64_t now)
@@ -39,6 +40,8 @@ static bool is_poll_due(const struct watch *watch, const struct watch_view *view
 {
 	if (!view->answers || view->sources == 0)
 		return false;
+	if (watch->polled && watch->hurry > 0 && !view->bursting)
+		return now - watch->polled >= WATCH_HURRY_MS;
 	return !watch->polled ||
 	       now - watch->polled >= MAX(watch->poll_pause, (uint64_t)WATCH_POLL_MS);
 }
@@ -74,6 +77,7 @@ enum watch_action watch_decide(struct watch *watch, const struct watch_view *vie
 					    ? WATCH_POLL_MS
 					    : grown(watch->poll_pause, WATCH_POLL_MAX_MS);
 		watch->polled = now;
+		watch->hurry -= watch->hurry > 0;
 		return WATCH_POLL;
 	}
 	return WATCH_NOTHING;

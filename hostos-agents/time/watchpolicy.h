@@ -15,8 +15,10 @@
 #define WATCH_TICK_LONG_MS 10000u   /* and when that takes longer than WATCH_EAGER_MS */
 #define WATCH_TICK_SYNCED_MS 30000u /* and while all is well */
 #define WATCH_POLL_MS 16000u	    /* between forced polls: a burst takes that long */
-#define WATCH_POLL_MAX_MS 900000u   /* at most, after growing */
-#define WATCH_RESTART_MS 240000u    /* not synchronised for that long: restart */
+#define WATCH_HURRY 4u		    /* polls after news, as soon as the one before is over */
+#define WATCH_HURRY_MS 1500u
+#define WATCH_POLL_MAX_MS 900000u /* at most, after growing */
+#define WATCH_RESTART_MS 240000u  /* not synchronised for that long: restart */
 #define WATCH_RESTART_MAX_MS 7200000u
 #define WATCH_SILENT_MS 15000u /* chronyd does not answer */
 #define WATCH_EAGER_MS 600000u /* polls are WATCH_POLL_MS apart for so long */
@@ -26,12 +28,14 @@ struct watch {
 	uint64_t silent;     /* no answer since then; 0: answers */
 	uint64_t polled;     /* last forced poll; 0: none since it was synchronised */
 	uint64_t poll_pause; /* until the next one */
+	unsigned hurry;	     /* so many polls do not wait for that, but for the burst before */
 	uint64_t restarted;  /* last restart; 0: none since it was synchronised */
 	uint64_t restart_pause;
 };
 
 struct watch_view {
 	bool answers;
+	bool bursting;	  /* it is asking its sources already, and takes no other order to */
 	bool synced;	  /* chronyd follows a source that can still be reached */
 	unsigned sources; /* configured, of those whose names are known; with unresolved ones */
 };
@@ -46,7 +50,7 @@ enum watch_action {
 enum watch_action watch_decide(struct watch *watch, const struct watch_view *view, uint64_t now,
 			       unsigned *ret_tick_ms);
 
-/* The network has changed, or the clock was set by somebody: poll at once, without long pauses. */
+/* The network has changed, or the clock was set: poll at once, without long pauses. */
 void watch_news(struct watch *watch, uint64_t now);
 
 #define HTTPS_PAUSE_MS 2000u	    /* after the first failure; doubled after each */

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The time agent on a running system, against chronyd, web servers, and people who mean it ill.
 
-The guest's clock and its RTC are set to what a fault needs, and servers in a network namespace of it
-serve the true time, a wrong one, or none (harness/timeworld.py). The table is in
+The guest's clock and its RTC are set to what a fault needs, and servers in a network namespace of
+it serve the true time, a wrong one, or none (harness/timeworld.py). The table is in
 harness/timetable.py, what plays it in harness/timefaults.py; both run in the guest.
 """
 

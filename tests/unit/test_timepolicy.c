@@ -21,40 +21,39 @@ static void boots_go_by_the_table(void **state)
 	static const struct {
 		const char *name;
 		int64_t clock, build, proven, synced, saved, rtc;
-		bool set;
 		int64_t to;
 		enum time_reason why, saved_why, rtc_why;
 	} rows[] = {
-		{"nothing", 0, BUILD, NONE, NONE, NONE, NONE, true, BUILD, TIME_SET_BUILD,
+		{"nothing", 0, BUILD, NONE, NONE, NONE, NONE, BUILD, TIME_SET_BUILD,
 		 TIME_REFUSED_FLOOR, TIME_REFUSED_FLOOR},
-		{"nothing, not even a build", 5, NONE, NONE, NONE, NONE, NONE, false, 5,
-		 TIME_LEFT_GOOD, TIME_REFUSED_FLOOR, TIME_REFUSED_FLOOR},
-		{"RTC at 1970", 0, BUILD, NONE, NONE, NONE, 0, true, BUILD, TIME_SET_BUILD,
+		{"nothing, not even a build", 5, NONE, NONE, NONE, NONE, NONE, 5, TIME_LEFT_GOOD,
 		 TIME_REFUSED_FLOOR, TIME_REFUSED_FLOOR},
-		{"RTC at 2099", 0, BUILD, NONE, NONE, NONE, Y2099, true, BUILD, TIME_SET_BUILD,
+		{"RTC at 1970", 0, BUILD, NONE, NONE, NONE, 0, BUILD, TIME_SET_BUILD,
+		 TIME_REFUSED_FLOOR, TIME_REFUSED_FLOOR},
+		{"RTC at 2099", 0, BUILD, NONE, NONE, NONE, Y2099, BUILD, TIME_SET_BUILD,
 		 TIME_REFUSED_FLOOR, TIME_REFUSED_CEILING},
-		{"kernel took 2099", Y2099, BUILD, NONE, NONE, NOW, Y2099, true, NOW, TIME_SET_BACK,
+		{"kernel took 2099", Y2099, BUILD, NONE, NONE, NOW, Y2099, NOW, TIME_SET_BACK,
 		 TIME_LEFT_GOOD, TIME_REFUSED_CEILING},
-		{"RTC is good", 0, BUILD, NONE, NONE, NOW, NOW + DAY, true, NOW + DAY, TIME_SET_RTC,
+		{"RTC is good", 0, BUILD, NONE, NONE, NOW, NOW + DAY, NOW + DAY, TIME_SET_RTC,
 		 TIME_LEFT_GOOD, TIME_LEFT_GOOD},
-		{"kernel took a good RTC", NOW + DAY, BUILD, NONE, NONE, NOW, NOW + DAY, false,
-		 NOW + DAY, TIME_LEFT_GOOD, TIME_LEFT_GOOD, TIME_LEFT_GOOD},
-		{"RTC is behind", 0, BUILD, NONE, NONE, NOW, NOW - DAY, true, NOW, TIME_SET_SAVED,
-		 TIME_LEFT_GOOD, TIME_LEFT_GOOD},
-		{"RTC is two seconds ahead", NOW, BUILD, NONE, NONE, NOW, NOW + 2000, false, NOW,
+		{"kernel took a good RTC", NOW + DAY, BUILD, NONE, NONE, NOW, NOW + DAY, NOW + DAY,
 		 TIME_LEFT_GOOD, TIME_LEFT_GOOD, TIME_LEFT_GOOD},
-		{"saved 2099", 0, BUILD, NONE, NONE, Y2099, NONE, true, BUILD, TIME_SET_BUILD,
+		{"RTC is behind", 0, BUILD, NONE, NONE, NOW, NOW - DAY, NOW, TIME_SET_SAVED,
+		 TIME_LEFT_GOOD, TIME_LEFT_GOOD},
+		{"RTC is two seconds ahead", NOW, BUILD, NONE, NONE, NOW, NOW + 2000, NOW,
+		 TIME_LEFT_GOOD, TIME_LEFT_GOOD, TIME_LEFT_GOOD},
+		{"saved 2099", 0, BUILD, NONE, NONE, Y2099, NONE, BUILD, TIME_SET_BUILD,
 		 TIME_REFUSED_CEILING, TIME_REFUSED_FLOOR},
-		{"saved below proven", 0, BUILD, NOW, NONE, NOW - 1, NONE, true, NOW,
-		 TIME_SET_FLOOR, TIME_REFUSED_FLOOR, TIME_REFUSED_FLOOR},
-		{"soft floor", 0, BUILD, NONE, NOW, NOW - DAY, NONE, true, NOW, TIME_SET_FLOOR,
+		{"saved below proven", 0, BUILD, NOW, NONE, NOW - 1, NONE, NOW, TIME_SET_FLOOR,
+		 TIME_REFUSED_FLOOR, TIME_REFUSED_FLOOR},
+		{"soft floor", 0, BUILD, NONE, NOW, NOW - DAY, NONE, NOW, TIME_SET_FLOOR,
 		 TIME_LEFT_GOOD, TIME_REFUSED_FLOOR},
-		{"soft floor 2099", 0, BUILD, NONE, Y2099, NOW, NONE, true, NOW, TIME_SET_SAVED,
+		{"soft floor 2099", 0, BUILD, NONE, Y2099, NOW, NONE, NOW, TIME_SET_SAVED,
 		 TIME_LEFT_GOOD, TIME_REFUSED_FLOOR},
-		{"just below the saved time", NOW - 1, BUILD, NONE, NONE, NOW, NONE, true, NOW,
+		{"just below the saved time", NOW - 1, BUILD, NONE, NONE, NOW, NONE, NOW,
 		 TIME_SET_SAVED, TIME_LEFT_GOOD, TIME_REFUSED_FLOOR},
 		{"proven lifts the ceiling", 0, BUILD, Y2099, NONE, NONE, Y2099 + TIME_YEAR_MS,
-		 true, Y2099 + TIME_YEAR_MS, TIME_SET_RTC, TIME_REFUSED_FLOOR, TIME_LEFT_GOOD},
+		 Y2099 + TIME_YEAR_MS, TIME_SET_RTC, TIME_REFUSED_FLOOR, TIME_LEFT_GOOD},
 	};
 
 	(void)state;
@@ -66,7 +65,7 @@ static void boots_go_by_the_table(void **state)
 		struct time_boot_decision d;
 
 		time_decide_boot(&boot, &d);
-		if (d.clock.set != rows[i].set || d.clock.time != rows[i].to ||
+		if (d.clock.set != (rows[i].why != TIME_LEFT_GOOD) || d.clock.time != rows[i].to ||
 		    d.clock.reason != rows[i].why || d.saved != rows[i].saved_why ||
 		    d.rtc != rows[i].rtc_why)
 			fail_msg("%s: %s to %lld (%s), saved %s, rtc %s", rows[i].name,
@@ -80,42 +79,42 @@ static void evidence_is_judged_by_the_table(void **state)
 {
 	static const struct {
 		const char *name;
-		enum time_kind kind;
 		int64_t proven, synced, anchor, clock, time;
+		enum time_kind kind;
 		enum time_reason why;
 	} rows[] = {
-		{"plain NTP", TIME_KIND_NTP, NONE, NONE, NONE, BUILD, NOW, TIME_SET_EVIDENCE},
-		{"good already", TIME_KIND_NTP, NONE, NONE, NONE, NOW - 900, NOW, TIME_LEFT_GOOD},
-		{"NTP below the build", TIME_KIND_NTP, NONE, NONE, NONE, NOW, BUILD - 1,
+		{"plain NTP", NONE, NONE, NONE, BUILD, NOW, TIME_KIND_NTP, TIME_SET_EVIDENCE},
+		{"good already", NONE, NONE, NONE, NOW - 900, NOW, TIME_KIND_NTP, TIME_LEFT_GOOD},
+		{"NTP below the build", NONE, NONE, NONE, NOW, BUILD - 1, TIME_KIND_NTP,
 		 TIME_REFUSED_FLOOR},
-		{"HTTPS below the build", TIME_KIND_HTTPS, NONE, NONE, NONE, NOW, BUILD - 1,
+		{"HTTPS below the build", NONE, NONE, NONE, NOW, BUILD - 1, TIME_KIND_HTTPS,
 		 TIME_REFUSED_FLOOR},
-		{"NTS below what is proven", TIME_KIND_NTS, NOW, NONE, NONE, NOW, NOW - 1,
+		{"NTS below what is proven", NOW, NONE, NONE, NOW, NOW - 1, TIME_KIND_NTS,
 		 TIME_REFUSED_FLOOR},
-		{"NTP at 2099", TIME_KIND_NTP, NONE, NONE, NONE, NOW, Y2099, TIME_REFUSED_CEILING},
-		{"NTS at 2099", TIME_KIND_NTS, NONE, NONE, NONE, NOW, Y2099, TIME_REFUSED_CEILING},
-		{"HTTP at 2099", TIME_KIND_HTTP, NONE, NONE, NONE, NOW, Y2099,
+		{"NTP at 2099", NONE, NONE, NONE, NOW, Y2099, TIME_KIND_NTP, TIME_REFUSED_CEILING},
+		{"NTS at 2099", NONE, NONE, NONE, NOW, Y2099, TIME_KIND_NTS, TIME_REFUSED_CEILING},
+		{"HTTP at 2099", NONE, NONE, NONE, NOW, Y2099, TIME_KIND_HTTP,
 		 TIME_REFUSED_CEILING},
-		{"HTTPS at 2099", TIME_KIND_HTTPS, NONE, NONE, NONE, NOW, Y2099, TIME_SET_EVIDENCE},
-		{"HTTPS at the end of time", TIME_KIND_HTTPS, NONE, NONE, NONE, NOW,
-		 TIME_LAST_MS + 1, TIME_REFUSED_CEILING},
-		{"NTP below NTP", TIME_KIND_NTP, NONE, NOW, NONE, NOW + DAY, NOW - 1,
+		{"HTTPS at 2099", NONE, NONE, NONE, NOW, Y2099, TIME_KIND_HTTPS, TIME_SET_EVIDENCE},
+		{"HTTPS at the end of time", NONE, NONE, NONE, NOW, TIME_LAST_MS + 1,
+		 TIME_KIND_HTTPS, TIME_REFUSED_CEILING},
+		{"NTP below NTP", NONE, NOW, NONE, NOW + DAY, NOW - 1, TIME_KIND_NTP,
 		 TIME_REFUSED_SOFT_FLOOR},
-		{"NTS below NTP", TIME_KIND_NTS, NONE, NOW, NONE, NOW + DAY, NOW - DAY,
+		{"NTS below NTP", NONE, NOW, NONE, NOW + DAY, NOW - DAY, TIME_KIND_NTS,
 		 TIME_SET_EVIDENCE},
-		{"soft floor out of reach", TIME_KIND_NTP, NONE, Y2099, NONE, BUILD, NOW,
+		{"soft floor out of reach", NONE, Y2099, NONE, BUILD, NOW, TIME_KIND_NTP,
 		 TIME_SET_EVIDENCE},
-		{"NTP off the anchor", TIME_KIND_NTP, NONE, NONE, NOW, NOW, NOW + 3600000,
+		{"NTP off the anchor", NONE, NONE, NOW, NOW, NOW + 3600000, TIME_KIND_NTP,
 		 TIME_REFUSED_ANCHOR},
-		{"NTP at the anchor", TIME_KIND_NTP, NONE, NONE, NOW, NOW - DAY, NOW + 5000,
+		{"NTP at the anchor", NONE, NONE, NOW, NOW - DAY, NOW + 5000, TIME_KIND_NTP,
 		 TIME_SET_EVIDENCE},
-		{"anchor above a soft floor", TIME_KIND_NTP, NONE, NOW + DAY, NOW, NOW, NOW - DAY,
+		{"anchor above a soft floor", NONE, NOW + DAY, NOW, NOW, NOW - DAY, TIME_KIND_NTP,
 		 TIME_REFUSED_ANCHOR},
-		{"NTS off the anchor", TIME_KIND_NTS, NONE, NONE, NOW, NOW, NOW + 3600000,
+		{"NTS off the anchor", NONE, NONE, NOW, NOW, NOW + 3600000, TIME_KIND_NTS,
 		 TIME_SET_EVIDENCE},
-		{"an RTC later on", TIME_KIND_RTC, NONE, NONE, NONE, NOW, NOW + DAY,
+		{"an RTC later on", NONE, NONE, NONE, NOW, NOW + DAY, TIME_KIND_RTC,
 		 TIME_REFUSED_UNTRUSTED},
-		{"a saved time later on", TIME_KIND_SAVED, NONE, NONE, NONE, NOW, NOW + DAY,
+		{"a saved time later on", NONE, NONE, NONE, NOW, NOW + DAY, TIME_KIND_SAVED,
 		 TIME_REFUSED_UNTRUSTED},
 	};
 

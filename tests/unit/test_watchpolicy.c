@@ -46,7 +46,8 @@ static void a_forced_poll_comes_first_and_a_restart_after_minutes(void **state)
 {
 	struct watch watch = {0};
 	uint64_t now = 1000;
-	struct count count = run(&watch, (struct watch_view){true, false, 2}, &now, 10 * MINUTE);
+	struct count count =
+		run(&watch, (struct watch_view){true, false, false, 2}, &now, 10 * MINUTE);
 
 	(void)state;
 	assert_int_equal(count.first_poll, 0);
@@ -59,7 +60,7 @@ static void pauses_grow_in_a_long_outage(void **state)
 {
 	struct watch watch = {0};
 	uint64_t now = 1000;
-	struct watch_view view = {true, false, 2};
+	struct watch_view view = {true, false, false, 2};
 	struct count day, second;
 
 	(void)state;
@@ -75,7 +76,7 @@ static void nothing_is_done_while_all_is_well(void **state)
 {
 	struct watch watch = {0};
 	uint64_t now = 1000;
-	struct count count = run(&watch, (struct watch_view){true, true, 2}, &now, HOUR);
+	struct count count = run(&watch, (struct watch_view){true, false, true, 2}, &now, HOUR);
 
 	(void)state;
 	assert_int_equal(count.polls + count.restarts, 0);
@@ -86,7 +87,7 @@ static void without_sources_nothing_is_done(void **state)
 {
 	struct watch watch = {0};
 	uint64_t now = 1000;
-	struct count count = run(&watch, (struct watch_view){true, false, 0}, &now, HOUR);
+	struct count count = run(&watch, (struct watch_view){true, false, false, 0}, &now, HOUR);
 
 	(void)state;
 	assert_int_equal(count.polls + count.restarts, 0);
@@ -108,7 +109,7 @@ static void news_end_the_pauses(void **state)
 {
 	struct watch watch = {0};
 	uint64_t now = 1000;
-	struct watch_view view = {true, false, 1};
+	struct watch_view view = {true, false, false, 1};
 	struct count count;
 
 	(void)state;
@@ -116,8 +117,22 @@ static void news_end_the_pauses(void **state)
 	watch_news(&watch, now);
 	count = run(&watch, view, &now, 5 * MINUTE);
 	assert_int_equal(count.first_poll, 0);
-	assert_in_range(count.polls, 10, 20);
+	assert_in_range(count.polls, 10, 24);
 	assert_int_equal(count.restarts, 1);
+}
+
+static void after_news_polls_wait_for_the_burst_before_only(void **state)
+{
+	struct watch watch = {0};
+	uint64_t now = 1000;
+	struct watch_view idle = {true, false, false, 1}, busy = {true, true, false, 1};
+
+	(void)state;
+	(void)run(&watch, idle, &now, MINUTE);
+	watch_news(&watch, now);
+	assert_int_equal(run(&watch, busy, &now, 16000).polls, 1);
+	assert_int_equal(run(&watch, idle, &now, 8000).polls, WATCH_HURRY - 1);
+	assert_int_equal(run(&watch, idle, &now, 11000).polls, 0);
 }
 
 static void a_lost_source_starts_anew(void **state)
@@ -126,10 +141,10 @@ static void a_lost_source_starts_anew(void **state)
 	uint64_t now = 1000;
 
 	(void)state;
-	(void)run(&watch, (struct watch_view){true, false, 1}, &now, 12 * HOUR);
-	(void)run(&watch, (struct watch_view){true, true, 1}, &now, MINUTE);
-	assert_int_equal(run(&watch, (struct watch_view){true, false, 1}, &now, MINUTE).restarts,
-			 0);
+	(void)run(&watch, (struct watch_view){true, false, false, 1}, &now, 12 * HOUR);
+	(void)run(&watch, (struct watch_view){true, false, true, 1}, &now, MINUTE);
+	assert_int_equal(
+		run(&watch, (struct watch_view){true, false, false, 1}, &now, MINUTE).restarts, 0);
 }
 
 /* Attempts that all fail after a second. */
@@ -199,6 +214,7 @@ int main(void)
 		cmocka_unit_test(without_sources_nothing_is_done),
 		cmocka_unit_test(a_chronyd_that_is_silent_is_restarted_soon_and_then_seldom),
 		cmocka_unit_test(news_end_the_pauses),
+		cmocka_unit_test(after_news_polls_wait_for_the_burst_before_only),
 		cmocka_unit_test(a_lost_source_starts_anew),
 		cmocka_unit_test(https_is_tried_every_16_seconds_at_first_and_hourly_later),
 		cmocka_unit_test(under_ntp_https_is_in_no_hurry),

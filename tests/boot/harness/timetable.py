@@ -210,13 +210,14 @@ NTP = [
     Fault("one falseticker", ntp=(*HONEST, "ahead1"), says="falsetickers=1"),
     Fault("falsetickers disagree", ntp=("year2099", "ahead1"), result="stays", within=40,
           says="falsetickers=2", hold=3, long=True),
-    Fault("NTS", ntp=("nts",), says="trust=authenticated",
+    Fault("NTS", ntp=("nts",), says=("trust=authenticated", "synced=yes"),
           checks=saved_is("proven", world.truth)),
     Fault("NTS forged", ntp=("nts-forged",), result="stays", says="reachable=0", hold=8),
     Fault("NTS with another name", ntp=("nts-name",), result="stays", says="reachable=0",
           hold=8, long=True),
     Fault("NTS at 2099", ntp=("nts-2099",), result="stays", says="more than ten years beyond"),
-    Fault("NTS against falsetickers", ntp=("nts", *FALSE), says="trust=authenticated", hold=3),
+    Fault("NTS against falsetickers", ntp=("nts", *FALSE),
+          says=("trust=authenticated", "synced=yes"), hold=3),
     Fault("HTTPS against falsetickers", web="good", ntp=FALSE, hold=8,
           says="other than the authenticated time"),
     Fault("HTTPS hangs, NTP does not", web="hang", ntp=HONEST, says="synced=yes"),
@@ -234,4 +235,4 @@ NTP = [
     Fault("chronyd hangs", ntp=("nts",), then=stopped, says="restarts=1", within=60),
 ]
 
-TABLE = AT_BOOT + HTTPS + NTP
+TABLE = NTP + HTTPS + AT_BOOT

@@ -46,6 +46,12 @@ def run(*command):
     return done.stdout
 
 
+def adjtimex(timex):
+    """adjtimex(2), with a struct timex as bytes."""
+    if _libc.adjtimex((ctypes.c_char * len(timex)).from_buffer(timex)) < 0:
+        raise OSError(ctypes.get_errno(), "adjtimex")
+
+
 @contextlib.contextmanager
 def in_world():
     """What is opened in here belongs to the namespace of the servers."""
