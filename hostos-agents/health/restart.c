@@ -5,7 +5,6 @@
  */
 #include "restart.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/reboot.h>
 #include <sys/wait.h>
@@ -54,9 +53,6 @@ noreturn void restart_system(unsigned timeout_s)
 	uint64_t deadline = clock_ms() + (uint64_t)timeout_s * 1000;
 	int r;
 
-	/* The shutdown that we ask for must not end what watches over it. */
-	(void)signal(SIGTERM, SIG_IGN);
-	(void)signal(SIGHUP, SIG_IGN);
 	(void)alarm(0);
 	r = ask_for_reboot();
 	if (r < 0)

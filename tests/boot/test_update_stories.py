@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Updates of Debian systems with the agents, from `tugboot slot try` to the verdict and back: what the
-health agent decides, what it leaves for balenaOS's programs, and what `tugboot status` tells of it.
+"""Updates of Debian systems with the agents, from `tugboot slot try` to the verdict and back: what
+the health agent decides, what it leaves for balenaOS's programs, and what `tugboot status` tells.
 
 Both roots are one image. The container engine is a service of that name whose socket answers Docker's
 ping: the interface that is asked, without the weight of a real engine. The VPN is a WireGuard link.
@@ -131,6 +131,15 @@ def on_other(guest, command):
                 f"cd /mnt/other && {{ {command}; }} && cd / && umount /mnt/other")
 
 
+def update_and_return(guest, slot):
+    """From the shell of a root to its next one, by way of the trial of the other."""
+    before = guest.resets
+    guest.send("reboot\n")
+    guest.wait_resets(before + 2, 400)
+    guest.expect(f"tugboot: slot name={slot} ")
+    agents.login(guest)
+
+
 def wait_for_verdict(guest, timeout=120):
     agents.wait_for(guest, "test $(tugboot env get upgrade_available) = 0 && "
                     "! ls /mnt/state/rollback-*-breadcrumb", timeout)
@@ -155,7 +164,7 @@ BROKEN = {
 }
 REPAIR = "rm -f etc/*-broken etc/*-hangs; ln -sf /lib/systemd/systemd sbin/init"
 # The time that a healthy one has is for busy machines.
-HASTE = "sed -i s/^Timeout=.*/Timeout=20/ etc/tugboot/health.conf"
+HASTE = "sed -i s/^Timeout=.*/Timeout=45/ etc/tugboot/health.conf"
 TRIES = {"init": 1}  # it costs a minute each
 BROKEN_LONG = {
     "engine that hangs": ("touch etc/engine-hangs", "health",
@@ -197,7 +206,7 @@ def check_broken(guest, name, record_property):
     on_other(guest, f"{REPAIR}; {HASTE}; {how}")
     guest.shell(f"tugboot env set bootlimit={TRIES.get(name, 2)}")
     plan_update(guest)
-    agents.reboot(guest, resets=2)
+    update_and_return(guest, "B")
     wait_for_verdict(guest)
     assert running(guest) == "B"
     files = state(guest)
@@ -288,7 +297,7 @@ rm -f /mnt/other/etc/engine-broken
 timeout=150
 if [ -n "$broken" ]; then
     touch /mnt/other/etc/engine-broken
-    timeout=20
+    timeout=45
 fi
 sed -i s/^Timeout=.*/Timeout=$timeout/ /mnt/other/etc/tugboot/health.conf
 umount /mnt/other
