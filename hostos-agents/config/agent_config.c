@@ -180,7 +180,7 @@ static void take(struct agent *agent, const struct source *source, struct store_
 	} else if (r == -EBADMSG) {
 		outcome.state = "refused";
 	} else {
-		if (outcome.result.actions > 0)
+		if (outcome.result.restarts > 0)
 			note_act(agent);
 		if (!text->from_copy && source_make_writable(source) == 0)
 			(void)store_keep_copy(source->dir_fd, text); /* an older one is kept */

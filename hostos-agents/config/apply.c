@@ -462,6 +462,7 @@ static int act(struct job *job, unsigned facets, const char *root, enum apply_wh
 	if (r < 0)
 		return r;
 	job->result.actions += acted.done;
+	job->result.restarts += acted.restarts;
 	*ret_later = acted.later;
 	if (!acted.failed)
 		return 0;

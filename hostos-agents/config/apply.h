@@ -24,6 +24,7 @@ struct apply_result {
 	unsigned failed;       /* bit of each that was not, and is as it was before */
 	unsigned files;	       /* written or removed */
 	unsigned actions;      /* done */
+	unsigned restarts;     /* those of them that a unit can bear only so often */
 	char why[FACETS][160]; /* of what failed, in words */
 };
 

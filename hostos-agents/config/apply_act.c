@@ -259,6 +259,8 @@ int act_plan(const struct plan *plan, unsigned facets, const char *root, enum ap
 		run_step(&steps[i], root, when, bus, ret_result, &acted);
 		watched[i] = acted && is_watched(steps[i].action->verb);
 		any = any || watched[i];
+		if (watched[i] || (acted && steps[i].action->verb == PLAN_JOURNAL))
+			ret_result->restarts++;
 	}
 	if (any)
 		(void)nanosleep(&(struct timespec){.tv_nsec = SETTLE_MS * 1000000L}, NULL);

@@ -9,9 +9,10 @@
 struct bus;
 
 struct act_result {
-	unsigned done;	 /* actions */
-	unsigned failed; /* bit of each facet of which a unit or an action failed */
-	unsigned later;	 /* bit of each facet that is to act again when the system is up */
+	unsigned done;	   /* actions */
+	unsigned restarts; /* those that (re)started or reloaded a unit */
+	unsigned failed;   /* bit of each facet of which a unit or an action failed */
+	unsigned later;	   /* bit of each facet that is to act again when the system is up */
 	char why[FACETS][160];
 };
 

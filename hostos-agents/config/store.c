@@ -48,6 +48,7 @@
 /* How long a text that is not whole may become whole, and how long it may keep changing. */
 #define UNWHOLE_MS 250
 #define CHANGING_MS 1000
+#define FRESH_S 5 /* FAT keeps even seconds */
 #define NESTED_MAX 64
 
 #define HEADER_FORMAT "tugboot-config 1 %s boot=%s size=%08zx crc="
@@ -175,6 +176,18 @@ static bool is_steady(const struct reading *a, const struct reading *b)
 	       memcmp(&a->st.st_mtim, &b->st.st_mtim, sizeof(a->st.st_mtim)) == 0;
 }
 
+/* May somebody be writing it just now? By a clock that may be wrong: then nobody waits. */
+static bool is_fresh(int dir_fd, const struct reading *reading)
+{
+	struct timespec now, changed = reading->st.st_mtim;
+	struct stat st;
+
+	if (reading->content == CONTENT_MISSING)
+		changed = fstat(dir_fd, &st) == 0 ? st.st_mtim : (struct timespec){0};
+	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
+	return changed.tv_sec <= now.tv_sec + FRESH_S && changed.tv_sec + FRESH_S >= now.tv_sec;
+}
+
 /* What stays the same. A text that is not whole is given time: somebody may be writing it. */
 static int read_steady(int dir_fd, struct reading *ret_reading)
 {
@@ -191,7 +204,8 @@ static int read_steady(int dir_fd, struct reading *ret_reading)
 			return r;
 		passed = clock_ms() - start;
 		if (r == 0 && last_r == 0 && is_steady(&last, &now) &&
-		    (now.content == CONTENT_WHOLE || passed >= UNWHOLE_MS)) {
+		    (now.content == CONTENT_WHOLE || passed >= UNWHOLE_MS ||
+		     !is_fresh(dir_fd, &now))) {
 			*ret_reading = now;
 			now.data = NULL;
 			return 0;
