@@ -2,8 +2,9 @@
 """Updates of Debian systems with the agents, from `tugboot slot try` to the verdict and back: what
 the health agent decides, what it leaves for balenaOS's programs, and what `tugboot status` tells.
 
-Both roots are one image. The container engine is a service of that name whose socket answers Docker's
-ping: the interface that is asked, without the weight of a real engine. The VPN is a WireGuard link.
+Both roots are one image. The container engine is a service of that name whose socket answers
+Docker's ping: the interface that is asked, without the weight of a real engine. The VPN is a
+WireGuard link.
 """
 
 import json
@@ -127,8 +128,9 @@ def running(guest):
 def on_other(guest, command):
     """Runs a command in the directory of the other root."""
     other = "B" if running(guest) == "A" else "A"
-    guest.shell(f"mkdir -p /mnt/other && mount /dev/disk/by-partlabel/tug-root{other} /mnt/other && "
-                f"cd /mnt/other && {{ {command}; }} && cd / && umount /mnt/other")
+    device = f"/dev/disk/by-partlabel/tug-root{other}"
+    guest.shell(f"mkdir -p /mnt/other && mount {device} /mnt/other && cd /mnt/other && "
+                f"{{ {command}; }} && cd / && umount /mnt/other")
 
 
 def update_and_return(guest, slot):
@@ -258,8 +260,8 @@ def test_updates_are_taken_back_for_whatever_is_not_healthy(boot, record_propert
 
 # --- Power cuts ---
 
-# Runs the agent; once, as told by /mnt/data/cut, it is killed before a write becomes durable, and then
-# the machine is reset at once: what is not durable is lost.
+# Runs the agent; once, as told by /mnt/data/cut, it is killed before a write becomes durable, and
+# then the machine is reset at once: what is not durable is lost.
 CUTTER = """\
 number=$(cat /mnt/data/cut 2>/dev/null)
 if [ -z "$number" ] || ! grep -q tugboot.reason=trial /proc/cmdline; then

@@ -171,7 +171,7 @@ def test_how_the_last_start_ended_and_what_is_counted(started_boot):
 
 
 ID = "0123456{}-89ab-cdef-0123-456789abcdef"
-# As the health agent notes it: a healthy update, one that was taken back, and one that did not come up.
+# As the health agent notes it: a healthy update, one taken back, and one that did not come up.
 STORY = [
     "slot=A reason=normal tries=0/2 cause=none last=unknown time=1732345678 health=none",
     "slot=B reason=trial tries=1/2 cause=none last=clean time=1732345700 health=passed",
@@ -213,8 +213,8 @@ def test_the_story_of_the_last_boots(started_boot):
                                        "engine: /run/docker.sock does not answer")
     status = boot.run("status", "--json", prefix=story).json
     assert set(status) == FIELDS
-    assert [boot["health"] for boot in status["boots"]] == ["none", "passed", "failed", "none",
-                                                             "none"]
+    verdicts = [entry["health"] for entry in status["boots"]]
+    assert verdicts == ["none", "passed", "failed", "none", "none"]
     assert status["boots"][2] == {
         "id": ID.format(2), "slot": "A", "reason": "trial", "tries_used": 1, "tries_allowed": 2,
         "cause": "none", "last_end": "clean", "time": 1732345800, "health": "failed",
