@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "bus.h"
 #include "config.h"
@@ -16,6 +17,8 @@
 
 #define CALL_MS 5000u
 #define UNIT_MS 10000u
+#define BUSY_PAUSE_MS 250
+#define BUSY_TRIES 20
 
 static int tell_avahi(const char *name, struct bus *bus)
 {
@@ -69,10 +72,26 @@ static int make_directory(const char *path)
 	}
 }
 
+/* A mount whose files journald has just closed may be busy for a moment more: it closes them in a
+ * thread of its own. */
+static int stop_mount(struct bus *bus, const char *mount)
+{
+	int r = -EIO;
+
+	for (unsigned i = 0; i < BUSY_TRIES && r == -EIO; i++) {
+		if (i > 0)
+			(void)nanosleep(&(struct timespec){.tv_nsec = BUSY_PAUSE_MS * 1000000L},
+					NULL);
+		r = bus_unit(bus, UNIT_STOP, mount, UNIT_MS);
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
 int do_journal(const char *directory, struct bus *bus)
 {
 	static const char mount[] = "var-log-journal.mount",
-			  journald[] = "systemd-journald.service";
+			  journald[] = "systemd-journald.service",
+			  flush[] = "systemd-journal-flush.service";
 	int r;
 
 	if (directory) {
@@ -81,11 +100,14 @@ int do_journal(const char *directory, struct bus *bus)
 			r = bus_unit(bus, UNIT_START, mount, UNIT_MS);
 		return r < 0 ? r : bus_unit(bus, UNIT_TRY_RESTART, journald, UNIT_MS);
 	}
-	/* journald has files open there until it starts anew. */
 	r = bus_unit(bus, UNIT_TRY_RESTART, journald, UNIT_MS);
-	if (r == 0)
-		r = bus_unit(bus, UNIT_STOP, mount, UNIT_MS);
-	return r == -ENOENT ? 0 : r;
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	/* With this it gives up what it has open there; it is right as long as it comes back. */
+	(void)bus_unit(bus, UNIT_STOP, flush, UNIT_MS);
+	r = stop_mount(bus, mount);
+	(void)bus_unit(bus, UNIT_START, flush, UNIT_MS);
+	return r;
 }
 
 int do_nm_reload(struct bus *bus)
