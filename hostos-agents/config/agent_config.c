@@ -221,12 +221,14 @@ static int mind_trial(struct agent *agent, const struct source *source)
 
 static void say_nothing_there(struct agent *agent, int r)
 {
+	static const struct outcome outcome = {.state = "unreadable", .source = "none"};
+
 	if (!agent->nothing_said)
 		log_warn("config",
-			 "found=\"no config.json\" error=%s "
-			 "next=\"settings stay as they are\"",
+			 "found=\"no config.json\" error=%s next=\"settings stay as they are\"",
 			 log_errno(r));
 	agent->nothing_said = true;
+	outcome_store(&outcome);
 	service_status("There is no config.json: settings stay as they are");
 }
 
