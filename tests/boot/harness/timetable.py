@@ -202,7 +202,7 @@ _FAR.result, _FAR.says, _FAR.within = "far", "result=ok", 20
 NTP = [
     Fault("NTP in an air gap", ntp=HONEST[:1], says="synced=yes", checks=rtc_is_true),
     Fault("NTP after RTC at 2099", clock=Y2099, rtc=Y2099, boot=BUILD, ntp=HONEST,
-          says="synced=yes", checks=proven_is_not(BUILD)),
+          says="synced=yes", checks=proven_is_not(BUILD), long=True),
     Fault("NTP at 2099", ntp=("year2099",), result="stays", says="more than ten years beyond"),
     Fault("NTP below the floor", ntp=("old",), result="stays", says="below the build time"),
     Fault("NTP below a floor of NTP", clock=TRUTH, saved=(TRUTH, None, TRUTH), ntp=("yesterday",),
@@ -226,13 +226,17 @@ NTP = [
           says="synced=yes"),
     Fault("NTP server says no", ntp=("kiss",), result="stays", says="synced=no", hold=6,
           long=True),
-    Fault("two minutes behind", ntp=("nts",), then=skew(-120), says="synced=yes"),
-    Fault("two minutes behind, plain NTP", ntp=HONEST, then=skew(-120), says="synced=yes"),
-    Fault("two minutes ahead", ntp=HONEST, then=skew(120), says="synced=yes", long=True),
-    Fault("five seconds behind", ntp=("nts",), then=skew(-5), says="synced=yes", long=True),
-    Fault("set to 1970 by somebody", ntp=("nts",), then=to(Y1970), says="synced=yes", within=15),
-    Fault("set to 2099 by somebody", ntp=("nts",), then=to(Y2099), says="synced=yes", within=15),
+    Fault("two minutes behind", ntp=("nts",), then=skew(-120), says="synced=yes", hold=2),
+    Fault("two minutes behind, plain NTP", ntp=HONEST, then=skew(-120), says="synced=yes", hold=2,
+          long=True),
+    Fault("two minutes ahead", ntp=HONEST, then=skew(120), says="synced=yes", hold=2, long=True),
+    Fault("five seconds behind", ntp=("nts",), then=skew(-5), says="synced=yes", hold=2,
+          long=True),
+    Fault("set to 1970 by somebody", ntp=("nts",), then=to(Y1970), says="synced=yes", within=15,
+          hold=2),
+    Fault("set to 2099 by somebody", ntp=("nts",), then=to(Y2099), says="synced=yes", within=15,
+          hold=2),
     Fault("chronyd hangs", ntp=("nts",), then=stopped, says="restarts=1", within=60),
 ]
 
-TABLE = NTP + HTTPS + AT_BOOT
+TABLE = AT_BOOT + HTTPS + NTP

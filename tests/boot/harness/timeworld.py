@@ -26,7 +26,7 @@ NTP_EPOCH = 2208988800
 NTP = {"honest1": 41, "honest2": 42, "honest3": 43, "year2099": 44, "old": 45, "ahead1": 46,
        "ahead2": 47, "ahead3": 48, "yesterday": 49, "kiss": 50}
 NTP_OFF = {"year2099": 2272147200 - TRUTH_START, "old": -900 * 86400, "ahead1": 3600,
-           "ahead2": 3600.01, "ahead3": 3599.99, "yesterday": -86400}
+           "ahead2": 3600, "ahead3": 3600, "yesterday": -86400}
 NTS = {"nts": 61, "nts-forged": 62, "nts-name": 63, "nts-2099": 64}
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -90,7 +90,7 @@ def _ntp_server(name, last):
         if len(packet) < 48 or packet[0] & 7 != 3:
             continue
         leap, stratum, ref = (3, 0, b"DENY") if name == "kiss" else (0, 2, b"\x0a\x01\x01\x01")
-        head = struct.pack("!BBbbII", leap << 6 | 4 << 3 | 4, stratum, packet[2], -20, 64, 64)
+        head = struct.pack("!BBbbII", leap << 6 | 4 << 3 | 4, stratum, packet[2], -20, 655, 655)
         answer = head + ref + _stamp(now - 1) + packet[40:48] + _stamp(now)
         link.sendto(answer + _stamp(truth() + off), peer)
 
