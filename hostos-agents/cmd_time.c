@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * `tugboot time status`: where the time comes from, how far it is trusted and how far it is off. From the status
- * files of the time agent, the saved time, chronyd (for root) and the kernel; what is not there is
- * said, so it works without the agent. Field names of --json are an interface, documented in tugboot(1).
+ * `tugboot time status`: where the time comes from, how far it is trusted and how far it is off.
+ * From the status files of the time agent, the saved time, chronyd (for root) and the kernel; what
+ * is not there is said, so it works without the agent. Field names of --json are an interface,
+ * documented in tugboot(1).
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Talks to chronyd over its own socket, as chronyc does and without it. chronyd is the system's; what it
- * answers is hostile all the same (chronyproto.h). Every answer is waited for at most half a second.
+ * Talks to chronyd over its own socket, as chronyc does and without it. chronyd is the system's;
+ * what it answers is hostile all the same (chronyproto.h). Every answer is waited for at most half
+ * a second.
  */
 #pragma once
 
@@ -37,15 +38,15 @@ struct chrony_view {
 /* -ETIMEDOUT when chronyd does not answer, and errors of chronyproto.h. */
 int chronyctl_view(struct chronyctl *ctl, struct chrony_view *ret_view);
 
-/* A request without parameters: CHRONY_ONLINE, CHRONY_REFRESH, CHRONY_MAKESTEP, CHRONY_RESET_SOURCES,
- * CHRONY_RELOAD_SOURCES. */
+/* A request without parameters: CHRONY_ONLINE, CHRONY_REFRESH, CHRONY_MAKESTEP,
+ * CHRONY_RESET_SOURCES, CHRONY_RELOAD_SOURCES. */
 int chronyctl_do(struct chronyctl *ctl, enum chrony_command command);
 /* Polls all sources now. */
 int chronyctl_burst(struct chronyctl *ctl);
 /*
- * The clock was set by somebody else than chronyd: what it has measured is worth nothing, and it is to
- * measure anew. It notices large steps by itself, but only those that happen while it waits: one that
- * happens while it works would be taken for a clock that runs wildly.
+ * The clock was set by somebody else than chronyd: what it has measured is worth nothing, and it is
+ * to measure anew. It notices large steps by itself, but only those that happen while it waits: one
+ * that happens while it works would be taken for a clock that runs wildly.
  */
 int chronyctl_clock_was_set(struct chronyctl *ctl);
 

@@ -62,7 +62,8 @@ static uint32_t get32(const uint8_t *at)
 	return (uint32_t)get16(at) << 16 | get16(at + 2);
 }
 
-/* 7 bits of exponent and 25 of coefficient, both in two's complement: 2^(exponent - 25) * coefficient. */
+/* 7 bits of exponent and 25 of coefficient, both in two's complement. The value is
+ * coefficient * 2^(exponent - 25). */
 static double get_float(const uint8_t *at)
 {
 	uint32_t bits = get32(at);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * chronyd's command protocol, version 6 without authentication (candm.h of chrony 2.2 to 4.x), as far as it is
- * needed here: packets to bytes and back. Replies are hostile. No I/O.
+ * chronyd's command protocol, version 6 without authentication (candm.h of chrony 2.2 to 4.x), as
+ * far as it is needed here: packets to bytes and back. Replies are hostile. No I/O.
  */
 #pragma once
 
@@ -65,7 +65,7 @@ struct chrony_activity {
 	uint32_t online, offline, burst_online, burst_offline, unresolved;
 };
 
-/* Writes a request of CHRONY_REQUEST_SIZE bytes. Those with parameters have functions of their own. */
+/* Writes a request of CHRONY_REQUEST_SIZE bytes. Those with parameters have their own functions. */
 void chrony_request(uint8_t buf[static CHRONY_REQUEST_SIZE], uint32_t sequence,
 		    enum chrony_command command);
 /* For every source: good samples that are wanted, samples at most. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The time that a web server gives in the Date header of the answer to a connectivity check. libcurl (with
- * OpenSSL) does the work and is loaded for it; the answer is hostile.
+ * The time that a web server gives in the Date header of the answer to a connectivity check.
+ * libcurl (with OpenSSL) does the work and is loaded for it; the answer is hostile.
  *
  * https: the chain and the name are verified. The dates of the certificates are not compared with a
  * clock that may be wrong, but with the date that the server gives: every certificate of the
@@ -29,9 +29,10 @@ struct httpstime {
 };
 
 /*
- * Asks. On failure a negative errno and, in why, what was found and expected: -EOPNOTSUPP no libcurl
- * that can do this, -EHOSTUNREACH no answer, -EKEYREJECTED TLS refused, -EPROTO another answer than
- * expected (a captive portal), -EBADMSG no date, -ESTALE a certificate is not valid at that date.
+ * Asks. On failure a negative errno and, in why, what was found and expected: -EOPNOTSUPP no
+ * libcurl that can do this, -EHOSTUNREACH no answer, -EKEYREJECTED TLS refused, -EPROTO another
+ * answer than expected (a captive portal), -EBADMSG no date, -ESTALE a certificate is not valid at
+ * that date.
  */
 int httpstime_ask(const struct httpstime_request *request, struct httpstime *ret_time,
 		  char why[static HTTPSTIME_WHY_MAX]);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The saved time as text: what the clock was when it was last saved, and the floors. Lines `time=`,
- * `proven=`, `synced=` (milliseconds since 1970 or "none") behind a first line `tugboot-time 1`, and
- * `crc32=` of all before it, which tells a torn file. The text is hostile. No I/O.
+ * `proven=`, `synced=` (milliseconds since 1970 or "none") behind a first line `tugboot-time 1`,
+ * and `crc32=` of all before it, which tells a torn file. The text is hostile. No I/O.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The system clock and the hardware clock (rtc(4); in UTC, as Linux devices have it). Setting needs CAP_SYS_TIME.
- * Times are milliseconds. */
+/* The system clock and the hardware clock (rtc(4); in UTC, as Linux devices have it). Setting needs
+ * CAP_SYS_TIME. Times are milliseconds. */
 #pragma once
 
 #include <stdbool.h>

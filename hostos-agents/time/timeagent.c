@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * `tugboot-agent time`: keeps the clock right once the system is up. It watches chronyd, starts attempts at
- * HTTPS time as units of their own, saves the time hourly and at its end. Policy is in
+ * `tugboot-agent time`: keeps the clock right once the system is up. It watches chronyd, starts
+ * attempts at HTTPS time as units of their own, saves the time hourly and at its end. Policy is in
  * timepolicy.h and watchpolicy.h.
  */
 #include "timeagent.h"

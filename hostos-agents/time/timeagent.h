@@ -10,8 +10,8 @@
 #include "timestore.h"
 #include "watchpolicy.h"
 
-/* An unauthenticated step forward of more than that may be somebody's joke: NTP lifts the soft floor
- * only after it has kept the clock for a day since. */
+/* An unauthenticated step forward of more than that may be somebody's joke: NTP lifts the soft
+ * floor only after it has kept the clock for a day since. */
 #define TIME_JOKE_MS (3600LL * 1000)
 #define TIME_JOKE_OVER_MS (24 * TIME_JOKE_MS)
 #define TIME_SAVE_MS (3600LL * 1000)
@@ -24,7 +24,8 @@ struct timeagent {
 	int64_t build;
 	struct time_floors floors;
 	struct time_anchor anchor;
-	/* What the clock read at the last look, and when: so that a step of somebody can be undone. */
+	/* What the clock read at the last look, and when: so that a step of somebody can be undone.
+	 */
 	int64_t last_clock, last_boot;
 	struct watch watch;
 	struct https_watch https;
@@ -46,8 +47,8 @@ struct timeagent {
 	char status[TIMESTORE_STATUS_MAX];
 };
 
-/* Undoes what takes the clock below the hard floor or beyond the ceiling, and tells chronyd when the
- * clock was set by somebody. */
+/* Undoes what takes the clock below the hard floor or beyond the ceiling, and tells chronyd when
+ * the clock was set by somebody. */
 void timeagent_guard(struct timeagent *agent);
 /* Asks chronyd, and lets it or helps it to set the clock, if what it says is believed. */
 void timeagent_evidence(struct timeagent *agent);

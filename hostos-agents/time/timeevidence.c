@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What chronyd says, judged by timepolicy.h. chronyd is configured (chrony.conf beside this file) to slew only, slowly,
- * and to ignore a source that is further off than TIME_FOLLOWED_MS: every step of the clock is one
- * that this agent has judged. Offsets up to that are chronyd's own affair; a slew takes no clock
- * backwards.
+ * What chronyd says, judged by timepolicy.h. chronyd is configured (chrony.conf beside this file)
+ * to slew only, slowly, and to ignore a source that is further off than TIME_FOLLOWED_MS: every
+ * step of the clock is one that this agent has judged. Offsets up to that are chronyd's own affair;
+ * a slew takes no clock backwards.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,8 @@
 #include "timeagent.h"
 #include "timestep.h"
 
-/* maxchange of chrony.conf. More than the 10 s from which on chronyd notices that its clock was set. */
+/* maxchange of chrony.conf. More than the 10 s from which on chronyd notices that its clock was
+ * set. */
 #define TIME_FOLLOWED_MS 12000
 /* A measurement older than that was made before the clock was set, perhaps. */
 #define FRESH_S 60
@@ -40,7 +41,8 @@ void timeagent_guard(struct timeagent *agent)
 	int64_t expected = agent->last_clock + (boot - agent->last_boot);
 	bool by_others = agent->last_clock && llabs(clock - expected) > TIME_SLACK_STEP_MS;
 
-	/* `time https` writes what it has proven, which lifts the floors, before it sets the clock. */
+	/* `time https` writes what it has proven, which lifts the floors, before it sets the clock.
+	 */
 	if (is_outside(agent, clock))
 		timestore_floors(timestore_dir(), agent->build, &agent->floors);
 	if (is_outside(agent, clock)) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * `tugboot-agent time https`: one attempt at the time that a web server gives (httpstime.h), judged and
- * put into effect. A process of its own, since libcurl is large. Says how it ended in its status file,
- * also when it could not do anything.
+ * `tugboot-agent time https`: one attempt at the time that a web server gives (httpstime.h), judged
+ * and put into effect. A process of its own, since libcurl is large. Says how it ended in its
+ * status file, also when it could not do anything.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What time it is: decided from what is at hand and how far each of it is trusted. Pure: no clock is
- * read, none is set.
+ * What time it is: decided from what is at hand and how far each of it is trusted. Pure: no clock
+ * is read, none is set.
  *
- * Floors. Nothing sets the clock below the *hard* floor: the later of the build time (/etc/timestamp)
- * and of the latest time that an authenticated source has given. What is not authenticated does not
- * go below the *soft* floor either: the latest time to which NTP has kept this clock. Authenticated
- * time does, and takes the soft floor down with it.
+ * Floors. Nothing sets the clock below the *hard* floor: the later of the build time
+ * (/etc/timestamp) and of the latest time that an authenticated source has given. What is not
+ * authenticated does not go below the *soft* floor either: the latest time to which NTP has kept
+ * this clock. Authenticated time does, and takes the soft floor down with it.
  *
- * Ceiling. What is not authenticated (a saved time, an RTC, NTP, plain HTTP) is not believed more than
- * TIME_AHEAD_MAX_MS after the hard floor: ten years, a device's life on a shelf and in the field
- * without an update, and too little for an RTC at 2099. NTS is under the ceiling as well: chrony checks no
- * certificate dates before its first update. HTTPS is not: its certificates limit it.
+ * Ceiling. What is not authenticated (a saved time, an RTC, NTP, plain HTTP) is not believed more
+ * than TIME_AHEAD_MAX_MS after the hard floor: ten years, a device's life on a shelf and in the
+ * field without an update, and too little for an RTC at 2099. NTS is under the ceiling as well:
+ * chrony checks no certificate dates before its first update. HTTPS is not: its certificates limit
+ * it.
  *
  * Anchor. Once an authenticated time is known in this boot, what is not authenticated and says
  * something else than that time and what has passed since is refused.
@@ -119,9 +120,11 @@ void time_judge(const struct time_floors *floors, const struct time_anchor *anch
 		int64_t boot_ms, enum time_kind kind, int64_t time, int64_t slack_ms,
 		struct time_decision *ret_decision);
 
-/* Is `time` what the anchor comes to at `boot_ms`, as far as can be told? True without an anchor. */
+/* Is `time` what the anchor comes to at `boot_ms`, as far as can be told? True without an anchor.
+ */
 bool time_agrees(const struct time_anchor *anchor, int64_t boot_ms, int64_t time);
 
-/* The floors after an authenticated time was believed, or after NTP has kept the clock at `time`. */
+/* The floors after an authenticated time was believed, or after NTP has kept the clock at `time`.
+ */
 void time_floors_prove(struct time_floors *floors, int64_t time);
 void time_floors_sync(struct time_floors *floors, int64_t time);

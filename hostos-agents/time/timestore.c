@@ -91,8 +91,8 @@ int timestore_load(const char *dir, struct savedtime *ret_saved)
 }
 
 /*
- * A new file, its data on the disk before its name: after a cut the name leads to the old file or to
- * the new one, whole. A file NEW_SUFFIX that a cut left behind is written over.
+ * A new file, its data on the disk before its name: after a cut the name leads to the old file or
+ * to the new one, whole. A file NEW_SUFFIX that a cut left behind is written over.
  */
 static int replace(int dir_fd, const char *name, const char *text, size_t size, bool durable)
 {

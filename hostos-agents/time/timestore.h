@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Where times are kept: the build time of the root, the saved time in facts.state_dir (which
- * outlives a root), and status files. All of the system's own; the saved time may be torn or forged,
- * which savedtime.h and timepolicy.h deal with.
+ * outlives a root), and status files. All of the system's own; the saved time may be torn or
+ * forged, which savedtime.h and timepolicy.h deal with.
  */
 #pragma once
 
@@ -17,8 +17,8 @@
 #define TIMESTORE_CODE_MS 1735689600000LL
 
 /*
- * The build time: /etc/timestamp; where there is none, or one that cannot be read (which is logged),
- * the age of /usr/lib/clock-epoch or of /usr/lib/os-release. Not before TIMESTORE_CODE_MS.
+ * The build time: /etc/timestamp; where there is none, or one that cannot be read (which is
+ * logged), the age of /usr/lib/clock-epoch or of /usr/lib/os-release. Not before TIMESTORE_CODE_MS.
  */
 int64_t timestore_build(void);
 
@@ -37,8 +37,8 @@ enum timestore_how {
 
 /*
  * Saves a time, and lifts the floors as `how` says; build is of timestore_build(). Atomic and
- * durable; one process at a time, the others wait. A time below the hard floor or beyond the ceiling
- * is not saved: -ERANGE (but one that is proven is, beyond the ceiling).
+ * durable; one process at a time, the others wait. A time below the hard floor or beyond the
+ * ceiling is not saved: -ERANGE (but one that is proven is, beyond the ceiling).
  */
 int timestore_save(const char *dir, int64_t build, int64_t time, enum timestore_how how);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * `tugboot-agent time wait`: holds services that want a good clock (After=time-sync.target) until there is one: NTP
- * keeps it, HTTPS has set it, or HTTPS is off and there is nothing to wait for. Never for longer than its
- * deadline, and it never fails: what waits has to run without a network, too.
+ * `tugboot-agent time wait`: holds services that want a good clock (After=time-sync.target) until
+ * there is one: NTP keeps it, HTTPS has set it, or HTTPS is off and there is nothing to wait for.
+ * Never for longer than its deadline, and it never fails: what waits has to run without a network,
+ * too.
  */
 #include <errno.h>
 #include <poll.h>

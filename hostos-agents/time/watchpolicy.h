@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What to do about a chronyd that does not keep the clock: a forced poll first, and when that does not
- * help, a restart. Pure. Times are milliseconds of CLOCK_BOOTTIME.
+ * What to do about a chronyd that does not keep the clock: a forced poll first, and when that does
+ * not help, a restart. Pure. Times are milliseconds of CLOCK_BOOTTIME.
  *
- * A device without a network is not restarted for it every few minutes: the pauses grow. News of the
- * network ends them.
+ * A device without a network is not restarted for it every few minutes: the pauses grow. News of
+ * the network ends them.
  */
 #pragma once
 
@@ -53,8 +53,10 @@ enum watch_action watch_decide(struct watch *watch, const struct watch_view *vie
 /* The network has changed, or the clock was set: poll at once, without long pauses. */
 void watch_news(struct watch *watch, uint64_t now);
 
-#define HTTPS_PAUSE_MS 2000u	    /* after the first failure; doubled after each */
-#define HTTPS_PAUSE_EAGER_MS 16000u /* at most, while nothing keeps the clock, for HTTPS_EAGER_MS */
+#define HTTPS_PAUSE_MS 2000u /* after the first failure; doubled after each */
+#define HTTPS_PAUSE_EAGER_MS \
+	16000u /* at most, while nothing keeps the clock, for HTTPS_EAGER_MS \
+				     */
 #define HTTPS_EAGER_MS 1800000u
 #define HTTPS_PAUSE_MAX_MS 3600000u /* at most, later */
 #define HTTPS_RUN_MAX_MS 40000u	    /* an attempt that says nothing for so long has failed */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Loaded before a server of the time tests: it sees the true time, whatever its kernel's clock was
- * set to. That is CLOCK_BOOTTIME, which nobody sets, plus TRUTH_MS of the environment. Time stamps of
- * packets would be the kernel's clock again: they are refused, as by a kernel that has none.
+ * set to. That is CLOCK_BOOTTIME, which nobody sets, plus TRUTH_MS of the environment. Time stamps
+ * of packets would be the kernel's clock again: they are refused, as by a kernel that has none.
  */
 #include <errno.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Any bytes as a saved time. What is accepted is what would be written; the checksum, which no fuzzer
- * guesses, is also put right. */
+/* Any bytes as a saved time. What is accepted is what would be written; the checksum, which no
+ * fuzzer guesses, is also put right. */
 #include "savedtime.h"
 
 #include <stdio.h>

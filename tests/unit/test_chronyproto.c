@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* chronyd's packets: hostos-agents/time/chronyproto.c. The layouts are those of chrony 4.3; the test in a
- * guest speaks with a real one. */
+/* chronyd's packets: hostos-agents/time/chronyproto.c. The layouts are those of chrony 4.3; the
+ * test in a guest speaks with a real one. */
 #include "chronyproto.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which answers of a web server are believed: hostos-agents/time/httpstime.c, without a network. What libcurl and
- * OpenSSL do is tested in a guest. */
+/* Which answers of a web server are believed: hostos-agents/time/httpstime.c, without a network.
+ * What libcurl and OpenSSL do is tested in a guest. */
 #include "httpstime.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the clock is set to: hostos-agents/time/timepolicy.c, by table and by what has to hold of all. */
+/* What the clock is set to: hostos-agents/time/timepolicy.c, by table and by what has to hold of
+ * all. */
 #include "timepolicy.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* When chronyd is polled and restarted, and when HTTPS is tried: hostos-agents/time/watchpolicy.c, with
- * a clock that the test turns. */
+/* When chronyd is polled and restarted, and when HTTPS is tried: hostos-agents/time/watchpolicy.c,
+ * with a clock that the test turns. */
 #include "watchpolicy.h"
 
 #include <setjmp.h>
