@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "config.h"
+#include "confirm.h"
 #include "fd.h"
 #include "file.h"
 #include "paths.h"
@@ -72,6 +73,7 @@ static int remove_dir(void **state)
 	(void)state;
 	(void)unlinkat(dir, CONFIG_FILE, 0);
 	(void)unlinkat(dir, STORE_COPY, 0);
+	(void)unlinkat(dir, CONFIRM_FILE, 0);
 	(void)unlinkat(dir, "other", 0);
 	close(dir);
 	return rmdir(dir_path);
@@ -394,6 +396,80 @@ static void two_writers_lose_nothing(void **state)
 	assert_file(CONFIG_FILE, "{\"n\":40}");
 }
 
+/* --- Trials (config/confirm.c) ---------------------------------------------------------------- */
+
+static int begin(unsigned seconds)
+{
+	struct store_text text = STORE_TEXT_NONE;
+	int r;
+
+	assert_int_equal(store_read(dir, &text), 0);
+	r = confirm_begin(dir, &text, seconds);
+	store_text_done(&text);
+	return r;
+}
+
+static void a_trial_keeps_the_text_before_it_until_it_is_confirmed(void **state)
+{
+	_confirm_ struct confirm confirm = {0};
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(store_write(dir, NULL, 0, OLD, strlen(OLD)), 0);
+	assert_int_equal(confirm_read(dir, &confirm), -ENOENT);
+	assert_int_equal(begin(60), 0);
+	assert_int_equal(fstatat(dir, CONFIRM_FILE, &st, 0), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(store_write(dir, NULL, 0, NEW, strlen(NEW)), 0);
+	assert_int_equal(begin(60), -EALREADY);
+	assert_int_equal(confirm_read(dir, &confirm), 0);
+	assert_string_equal(confirm.text, OLD);
+	assert_true(confirm.left_ms > 50000 && confirm.left_ms <= 60000);
+	assert_int_equal(confirm_end(dir), 0);
+	confirm_done(&confirm);
+	assert_int_equal(confirm_read(dir, &confirm), -ENOENT);
+	assert_file(CONFIG_FILE, NEW);
+	assert_int_equal(begin(0), -EINVAL);
+	assert_int_equal(begin(CONFIRM_MAX + 1), -EINVAL);
+}
+
+static void what_was_on_trial_goes_back(void **state)
+{
+	_confirm_ struct confirm confirm = {0};
+
+	(void)state;
+	assert_int_equal(store_write(dir, NULL, 0, OLD, strlen(OLD)), 0);
+	assert_int_equal(begin(1), 0);
+	assert_int_equal(store_write(dir, NULL, 0, NEW, strlen(NEW)), 0);
+	(void)nanosleep(&(struct timespec){.tv_sec = 1, .tv_nsec = 100000000}, NULL);
+	assert_int_equal(confirm_read(dir, &confirm), 0);
+	assert_int_equal(confirm.left_ms, 0);
+	assert_int_equal(confirm_go_back(dir, &confirm), 0);
+	assert_file(CONFIG_FILE, OLD);
+	assert_int_equal(faccessat(dir, CONFIRM_FILE, F_OK, 0), -1);
+}
+
+static void a_trial_that_is_damaged_is_none(void **state)
+{
+	_free_ char *data = NULL;
+	size_t size;
+
+	(void)state;
+	assert_int_equal(store_write(dir, NULL, 0, OLD, strlen(OLD)), 0);
+	assert_int_equal(begin(60), 0);
+	assert_int_equal(file_read(dir, CONFIRM_FILE, CONFIG_MAX, &data, &size), 0);
+	for (size_t i = 0; i < size; i++) {
+		struct confirm confirm = {0};
+
+		data[i] ^= 1;
+		put_bytes(CONFIRM_FILE, data, size);
+		data[i] ^= 1;
+		assert_int_equal(confirm_read(dir, &confirm), -ENOENT);
+		put_bytes(CONFIRM_FILE, data, i);
+		assert_int_equal(confirm_read(dir, &confirm), -ENOENT);
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
@@ -414,6 +490,9 @@ int main(void)
 		T(a_text_that_never_stays_the_same_is_not_read),
 		T(a_link_or_a_directory_in_its_place_is_not_followed),
 		T(two_writers_lose_nothing),
+		T(a_trial_keeps_the_text_before_it_until_it_is_confirmed),
+		T(what_was_on_trial_goes_back),
+		T(a_trial_that_is_damaged_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
