@@ -164,9 +164,13 @@ void timeagent_evidence(struct timeagent *agent)
 	if (r < 0 && r != agent->view_error && r != -ENOENT && r != -ECONNREFUSED)
 		log_warn("time", "chronyd error=%s", log_errno(r));
 	agent->view_error = r;
-	agent->answers = r >= 0;
-	if (r < 0)
+	/* One that speaks another language, or not with us, is not restarted for it: the kernel knows
+	 * whether it keeps the clock. */
+	agent->answers = r >= 0 || r == -EPROTO || r == -EACCES || r == -EPERM;
+	if (r < 0) {
+		agent->synced = agent->answers && sysclock_is_synced();
 		return;
+	}
 	kind = view->authenticated ? TIME_KIND_NTS : TIME_KIND_NTP;
 	/* Followed once, and not reached any more: it runs on by itself. */
 	agent->synced = chrony_view_is_synced(view) && view->reachable > 0;

@@ -72,7 +72,8 @@ void timeagent_https_result(struct timeagent *agent)
 	timestore_floors(timestore_dir(), agent->build, &agent->floors);
 	timestore_anchor(&agent->anchor);
 	if (streq(result, "ok")) {
-		agent->source = agent->anchor.time != TIME_NONE ? TIME_KIND_HTTPS : TIME_KIND_HTTP;
+		(void)timestore_value(text, "verified", number, sizeof(number)); /* else no "yes" */
+		agent->source = streq(number, "yes") ? TIME_KIND_HTTPS : TIME_KIND_HTTP;
 		agent->refused = TIME_LEFT_GOOD;
 	}
 }
