@@ -269,9 +269,10 @@ if [ -z "$number" ] || ! grep -q tugboot.reason=trial /proc/cmdline; then
 fi
 rm /mnt/data/cut
 sync
-strace -qq -o /run/cut -e trace=fsync -e inject=fsync:signal=SIGKILL:when=$number \\
+strace -o /run/cut -e trace=fsync -e inject=fsync:signal=SIGKILL:when=$number \\
     /usr/lib/tugboot/tugboot-agent health
-grep -q 'killed by SIGKILL' /run/cut || exit
+status=$?
+[ $status = 137 ] || exit $status
 echo "CUT $number" >/dev/console
 echo b >/proc/sysrq-trigger
 """
@@ -281,7 +282,8 @@ echo b >/proc/sysrq-trigger
 PLANNER = """\
 slot=$(sed 's/.*tugboot.slot=\\(.\\).*/\\1/' /proc/cmdline)
 other=$(echo $slot | tr AB BA)
-start=$(journalctl -b -u tugboot-health -o cat | sed -n 's/.*health start=\\([a-z]*\\).*/\\1/p')
+start=$(journalctl -b -u tugboot-health -o cat |
+    sed -n 's/.*health start=\\([a-z]*\\).*/\\1/p' | tail -n 1)
 echo "JUDGED slot=$slot start=$start root=$(tugboot env get resin_root_part)" \\
     "trial=$(tugboot env get upgrade_available)" \\
     "crumbs=$(ls /mnt/state | grep -c breadcrumb)" \\
@@ -331,7 +333,7 @@ def cut_updates(boot, plan, record_property):
     disk = agents.agents_disk(boot.work, files=system(boot.work, CUTS, programs),
                               data={"/plan": lines})
     with agents.agents_guest(boot, disk) as guest:
-        guest.wait_end(120 + 200 * len(plan))
+        guest.wait_end(200 + 300 * len(plan))
         console = guest.console
     judged = [dict(re.findall(r"(\w+)=(\S*)", line))
               for line in re.findall(r"JUDGED (.*)", console)]
