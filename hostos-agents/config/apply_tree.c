@@ -171,8 +171,9 @@ int tree_read(int root_fd, const char *path, struct thing *ret_thing)
 	struct stat st;
 	int r = open_parent(root_fd, path, &dir, &name);
 
-	if (r == -ENOENT ||
-	    (r == 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)) {
+	if (r == 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		r = -errno;
+	if (r == -ENOENT) {
 		*ret_thing = thing;
 		return 0;
 	}

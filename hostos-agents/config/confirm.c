@@ -62,7 +62,8 @@ static size_t make_header(const char *boot, uint64_t until, const char *text, si
 	uLong crc = crc32(0, (const Bytef *)buf, (uInt)n);
 
 	crc = crc32(crc, (const Bytef *)text, (uInt)size);
-	return (size_t)(n + snprintf(buf + n, HEADER_MAX - (size_t)n, "%08lx\n", crc));
+	n += snprintf(buf + n, HEADER_MAX - (size_t)n, "%08lx\n", crc);
+	return (size_t)n;
 }
 
 static int read_all(int dir_fd, char **ret_data, size_t *ret_size)
