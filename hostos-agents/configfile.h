@@ -18,7 +18,8 @@ struct configfile {
 
 #define CONFIGFILE_NONE ((struct configfile){.place = PLACE_NONE})
 
-/* Finds and reads it; says so when it is the copy. *ret_file must be given to configfile_done() all the same. */
+/* Finds and reads it; says so when it is the copy. *ret_file must be given to configfile_done() all
+ * the same. */
 enum result configfile_open(const struct options *options, struct configfile *ret_file);
 
 /* Reads another file, "-" for standard input, into text; of config.json's size at most. */
@@ -31,8 +32,8 @@ enum result configfile_complain(const char *shown, const struct config_problems 
 enum result configfile_parse(const char *shown, const struct store_text *text,
 			     struct config **ret_config);
 
-/* A key as os.network.wifi.randomMacAddressScan; what stands behind `os.udevRules.` is one name, dots
- * and all. Borrows from the key. Complains about a key that can be none. */
+/* A key as os.network.wifi.randomMacAddressScan; what stands behind `os.udevRules.` is one name,
+ * dots and all. Borrows from the key. Complains about a key that can be none. */
 enum result configfile_path(const char *key, struct jsonedit_path *ret_path);
 
 /* One change: value is JSON, NULL: remove the key. */
@@ -42,9 +43,9 @@ struct configfile_change {
 };
 
 /*
- * Changes config.json, all in one write: what somebody else writes meanwhile stays, too. When the outcome
- * would be refused, nothing is written and each reason is named. A key to be removed that is not there is
- * removed already.
+ * Changes config.json, all in one write: what somebody else writes meanwhile stays, too. When the
+ * outcome would be refused, nothing is written and each reason is named. A key to be removed that
+ * is not there is removed already.
  */
 enum result configfile_change(const struct options *options,
 			      const struct configfile_change *changes, size_t n);

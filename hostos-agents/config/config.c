@@ -76,8 +76,8 @@ void config_free(struct config *config)
 
 /* --- Problems --------------------------------------------------------------------------------- */
 
-/* A character (its bytes in UTF-8) that does something instead of being seen: controls, separators of
- * lines, and what turns the direction of writing. */
+/* A character (its bytes in UTF-8) that does something instead of being seen: controls, separators
+ * of lines, and what turns the direction of writing. */
 static bool is_hidden(const char *text, size_t len)
 {
 	const unsigned char *c = (const unsigned char *)text;
@@ -91,8 +91,8 @@ static bool is_hidden(const char *text, size_t len)
 		(c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9));
 }
 
-/* Copies text in UTF-8 to be shown: what is hidden becomes `?`, and what does not fit is cut between
- * characters, with `...` at the end. */
+/* Copies text in UTF-8 to be shown: what is hidden becomes `?`, and what does not fit is cut
+ * between characters, with `...` at the end. */
 static void show(const char *text, char *buf, size_t size)
 {
 	size_t n = 0;

@@ -88,8 +88,8 @@ static inline void plan_freep(struct plan **plan)
 }
 #define _plan_ _cleanup_(plan_freep)
 
-/* May a file be there? Absolute, below /etc, /run or the directory of local CA certificates, without
- * "..". */
+/* May a file be there? Absolute, below /etc, /run or the directory of local CA certificates,
+ * without "..". */
 bool plan_path_allowed(const char *path);
 
 /* For facets. Each copies what it is given. 0 or -ENOMEM; of files -EINVAL too, for a path that is

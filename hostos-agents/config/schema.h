@@ -44,8 +44,8 @@ const struct schema_key *schema_find(const char *path);
  * For a path: any name in it. */
 bool schema_is_secret(const char *path);
 
-/* Notes that a value, or a part of it (part: what stands behind the key's path, "" for all of it), is
- * not what it must be; expected NULL: the key's type. */
+/* Notes that a value, or a part of it (part: what stands behind the key's path, "" for all of it),
+ * is not what it must be; expected NULL: the key's type. */
 void schema_refuse(struct schema_taking *taking, const char *part, const char *expected,
 		   struct json_object *found);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Settings that the config agent wrote for another agent, read by that one; see settings.h. The file
- * is root's and made by us; what does not look so is refused all the same. */
+/* Settings that the config agent wrote for another agent, read by that one; see settings.h. The
+ * file is root's and made by us; what does not look so is refused all the same. */
 #include "settings.h"
 
 #include <errno.h>

@@ -33,8 +33,8 @@ struct settings {
 
 #define SETTINGS_NONE ((struct settings){0})
 
-/* Reads a file. One that is missing has no settings. -EBADMSG for one that is no such file, and then
- * *ret_settings stays as it was, as with other errors. */
+/* Reads a file. One that is missing has no settings. -EBADMSG for one that is no such file, and
+ * then *ret_settings stays as it was, as with other errors. */
 int settings_read(const char *path, struct settings *ret_settings);
 
 /* The same of a text, of which a copy is made. */

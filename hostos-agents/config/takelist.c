@@ -42,7 +42,7 @@ static int compare_rules(const void *a, const void *b)
 	return strcmp(((const struct config_rule *)a)->name, ((const struct config_rule *)b)->name);
 }
 
-/* Nothing of the name goes into a message but by schema_refuse(), which makes it fit to be shown. */
+/* The name goes into a message by schema_refuse() alone, which makes it fit to be shown. */
 static void refuse_rule(struct schema_taking *taking, const char *name, const char *expected,
 			struct json_object *found)
 {

@@ -146,8 +146,8 @@ static int splice(struct slice json, size_t from, size_t to, struct slice with, 
 	return 0;
 }
 
-/* How members are laid out: what stands before a key (an end of line and the indent), before a value;
- * and what each level has more than the one round it. */
+/* How members are laid out: what stands before a key (an end of line and the indent), before a
+ * value; and what each level has more than the one round it. */
 struct layout {
 	struct slice key, value;
 	size_t deeper; /* characters at the end of key that are for one level */
@@ -184,8 +184,8 @@ static void put_indent(FILE *out, const struct layout *layout, size_t levels)
 		put(out, slice_from(layout->key, layout->key.len - layout->deeper));
 }
 
-/* `"a": {"b": VALUE}` for the names from `first` on; the first key is `level` levels further in than
- * the layout's. */
+/* `"a": {"b": VALUE}` for the names from `first` on; the first key is `level` levels further in
+ * than the layout's. */
 static void put_member(FILE *out, const struct jsonedit_path *path, size_t first, size_t level,
 		       const struct layout *layout, struct slice value)
 {

@@ -21,10 +21,10 @@ struct jsonedit_path {
 
 /*
  * Gives the member this value (JSON text), in its place when it is there, else at the end of the
- * innermost object of the path that is there, with the objects that are missing; laid out as the members beside it.
- * *ret_json is the caller's, with a NUL behind it. -ENOTDIR when something on the way is no object
- * (null is as good as not there), -EINVAL for a name that cannot stand as it is, -EBADMSG for what
- * is no JSON, -ENOMEM.
+ * innermost object of the path that is there, with the objects that are missing; laid out as the
+ * members beside it. *ret_json is the caller's, with a NUL behind it. -ENOTDIR when something on
+ * the way is no object (null is as good as not there), -EINVAL for a name that cannot stand as it
+ * is, -EBADMSG for what is no JSON, -ENOMEM.
  */
 int jsonedit_set(struct slice json, const struct jsonedit_path *path, struct slice value,
 		 char **ret_json, size_t *ret_size);

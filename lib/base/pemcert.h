@@ -17,8 +17,8 @@
 /*
  * The next certificate of the text from *pos on (0 at first), in DER: der has room for PEMCERT_MAX.
  * Text between is passed over when it is text. 1 with one, 0 at the end, -EBADMSG for what is no
- * certificate: a private key or anything else in PEM, wrong base64, wrong form; *ret_why (may be NULL; a constant
- * string) is then what is wrong.
+ * certificate: a private key or anything else in PEM, wrong base64, wrong form; *ret_why (may be
+ * NULL; a constant string) is then what is wrong.
  */
 int pemcert_next(struct slice text, size_t *pos, uint8_t der[static PEMCERT_MAX], size_t *ret_size,
 		 const char **ret_why);

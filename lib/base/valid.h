@@ -27,7 +27,8 @@ bool valid_line(struct slice text);
  * dots between, at most VALID_HOSTNAME_MAX; no address. */
 bool valid_hostname(struct slice text);
 
-/* The name of another one, in the DNS: as above, at most VALID_NAME_MAX, a dot may stand at its end. */
+/* The name of another one, in the DNS: as above, at most VALID_NAME_MAX, a dot may stand at its
+ * end. */
 bool valid_name(struct slice text);
 
 /* Dotted IPv4, or IPv6 without a scope. */
@@ -36,11 +37,12 @@ bool valid_address(struct slice text);
 /* 1 to 65535 in the one way to write it. */
 bool valid_port(struct slice text);
 
-/* ISO 3166's two letters, in either case, or 00, the world. Whether a country has them is not asked. */
+/* ISO 3166's two letters, in either case, or 00, the world. Whether a country has them is not
+ * asked. */
 bool valid_country(struct slice text);
 
-/* A server for NTP: NAME or ADDRESS; or with authentication (NTS, RFC 8915) nts://HOST[:PORT], where
- * HOST is a name, an IPv4 address or an IPv6 address in brackets. */
+/* A server for NTP: NAME or ADDRESS; or with authentication (NTS, RFC 8915) nts://HOST[:PORT],
+ * where HOST is a name, an IPv4 address or an IPv6 address in brackets. */
 struct valid_ntp {
 	struct slice host; /* in the text, without brackets */
 	struct slice port; /* of NTS's key exchange; {NULL, 0}: none is said */
@@ -60,8 +62,8 @@ bool valid_dns_server(struct slice text, struct valid_dns *ret_parts);
  * password, which would come to stand in logs, and without a fragment. */
 bool valid_url(struct slice text);
 
-/* What may stand before `.rules` as the name of a file: letters, digits and `-_.+:@`, beginning with
- * a letter or a digit, no two dots behind each other, none at the end. */
+/* What may stand before `.rules` as the name of a file: letters, digits and `-_.+:@`, beginning
+ * with a letter or a digit, no two dots behind each other, none at the end. */
 bool valid_rule_name(struct slice text);
 
 /* The rules themselves: UTF-8 without control characters but tabs and ends of lines. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Any text as config.json, and what would be made of it on some system. Input: a byte that says which
- * daemons the system has; the rest is the text.
+ * Any text as config.json, and what would be made of it on some system. Input: a byte that says
+ * which daemons the system has; the rest is the text.
  */
 #include "config.h"
 

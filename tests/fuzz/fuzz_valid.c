@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Any bytes as each of the values of valid.h, as an SSH key and as PEM: what passes holds nothing that
- * could end a line or a word, and its parts lie in it. */
+/* Any bytes as each of the values of valid.h, as an SSH key and as PEM: what passes holds nothing
+ * that could end a line or a word, and its parts lie in it. */
 #include "valid.h"
 
 #include <errno.h>

@@ -224,9 +224,9 @@ static size_t lines_of(const struct plan *of)
 	return lines;
 }
 
-/* Every character up to U+0100 and those that break lines elsewhere, at the beginning, in the middle and
- * at the end of a good value: what is taken makes no file and no line more. A blank may part words
- * of a list, which are lines of their own for chrony and dnsmasq. */
+/* Every character up to U+0100 and those that break lines elsewhere, at the beginning, in the
+ * middle and at the end of a good value: what is taken makes no file and no line more. A blank may
+ * part words of a list, which are lines of their own for chrony and dnsmasq. */
 static void no_character_in_a_value_makes_a_line(void **state)
 {
 	static const struct {
