@@ -73,7 +73,8 @@ int facet_journal(const struct config *config, const struct facts *facts, struct
 	if (r == 0)
 		r = plan_add_text(plan, FACET_JOURNAL, 0644, CONF, "[Journal]\nStorage=%s\n",
 				  keep ? "persistent" : "volatile");
-	if (r == 0)
+	/* A unit that is gone is forgotten by itself, once it is stopped. */
+	if (r == 0 && keep)
 		r = plan_add_action(plan, FACET_JOURNAL, PLAN_MANAGER_RELOAD, NULL);
 	return r < 0 ? r : plan_add_action(plan, FACET_JOURNAL, PLAN_JOURNAL, directory);
 }

@@ -112,7 +112,7 @@ static void the_journal_is_in_memory_unless_it_is_to_last(void **state)
 		assert_string_equal(text(plan, FACET_JOURNAL,
 					 "/etc/systemd/journald.conf.d/90-tugboot.conf", 0644),
 				    "[Journal]\nStorage=volatile\n");
-		assert_actions(plan, FACET_JOURNAL, "manager -;journal -;");
+		assert_actions(plan, FACET_JOURNAL, "journal -;");
 	}
 }
 
