@@ -232,16 +232,14 @@ def boot(fault, since):
     return ""
 
 
-def is_reached(fault, boot_base):
-    """Has it come to what shall come of it?"""
+def is_right(fault, boot_base):
+    """Does the clock say what it shall?"""
     clock = now()
     if fault.result == "truth":
-        right = abs(clock - world.truth()) < 2
-    elif fault.result == "far":
-        right = abs(clock - 2208988800) < 20  # 2040
-    else:
-        right = abs(clock - (boot_base + time.clock_gettime(time.CLOCK_BOOTTIME))) < 2
-    return right and is_said(fault.says)
+        return abs(clock - world.truth()) < 2
+    if fault.result == "far":
+        return abs(clock - 2208988800) < 60  # 2040
+    return abs(clock - (boot_base + time.clock_gettime(time.CLOCK_BOOTTIME))) < 2
 
 
 def live(fault, watcher):
@@ -253,7 +251,7 @@ def live(fault, watcher):
     systemctl("start", "tugboot-time.service")
     if fault.then:
         start = fault.then(watcher) or time.monotonic()
-    while not is_reached(fault, boot_base):
+    while not (is_right(fault, boot_base) and is_said(fault.says)):
         if time.monotonic() - start > fault.within:
             return f"not within {fault.within} s: clock {now():.0f}, truth {world.truth():.0f}, " \
                 f"steps {watcher.steps}\n{status()}", 0
@@ -262,7 +260,7 @@ def live(fault, watcher):
     end = time.monotonic() + fault.hold
     while time.monotonic() < end:
         time.sleep(0.2)
-        if not is_reached(fault, boot_base):
+        if not is_right(fault, boot_base):
             return f"did not last: clock {now():.0f}, steps {watcher.steps}\n{status()}", took
     if fault.checks:
         return fault.checks() or "", took
