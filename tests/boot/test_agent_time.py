@@ -121,7 +121,7 @@ def _play(boot, words, timeout, record_property):
     assert not wrong, "\n".join(wrong) + "\n" + text
     assert text.rstrip().splitlines()[-1] == f"end {len(faults)} 0"
     assert "source" in said.lower()
-    exposures = [float(number) for number in re.findall(r"(\d+\.\d+) OK", security)]
+    exposures = [float(number) for number in re.findall(r"service: (\d+\.\d+)", security)]
     assert len(exposures) == 4 and max(exposures) <= 3.0, security
     return faults
 
