@@ -235,8 +235,9 @@ NTP = [
     Fault("set to 1970 by somebody", ntp=("nts",), then=to(Y1970), says="synced=yes", within=15,
           hold=2),
     Fault("set to 2099 by somebody", ntp=("nts",), then=to(Y2099), says="synced=yes", within=15,
-          hold=2),
-    Fault("chronyd hangs", ntp=("nts",), then=stopped, says="restarts=1", within=60),
+          hold=2, long=True),
+    Fault("chronyd hangs", ntp=("nts",), then=stopped, says="restarts=1", within=60,
+          long=True),
 ]
 
 TABLE = AT_BOOT + HTTPS + NTP
