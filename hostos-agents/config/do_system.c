@@ -14,11 +14,12 @@
 #include "do.h"
 #include "fd.h"
 #include "file.h"
+#include "log.h"
 
 #define CALL_MS 5000u
 #define UNIT_MS 10000u
 #define BUSY_PAUSE_MS 250
-#define BUSY_TRIES 20
+#define BUSY_TRIES 12
 
 static int tell_avahi(const char *name, struct bus *bus)
 {
@@ -106,8 +107,14 @@ int do_journal(const char *directory, struct bus *bus)
 	/* With this it gives up what it has open there; it is right as long as it comes back. */
 	(void)bus_unit(bus, UNIT_STOP, flush, UNIT_MS);
 	r = stop_mount(bus, mount);
+	if (r < 0)
+		log_warn(
+			"config",
+			"mount=/var/log/journal error=%s next=\"nothing new is written there, and the "
+			"next boot is without it\"",
+			log_errno(r));
 	(void)bus_unit(bus, UNIT_START, flush, UNIT_MS);
-	return r;
+	return 0;
 }
 
 int do_nm_reload(struct bus *bus)
