@@ -3,6 +3,9 @@
  * Many states of one disk, each mounted and read by the real driver and the real reader. The disk
  * is kept in memory, behind loop devices; between two states only what differs is changed.
  *
+ * As config-check, it is config.json and the agent's files that are read (config.c), not the environment;
+ * there is one text for both.
+ *
  *   check IMAGE STATES RESULTS FSTYPE START SECTORS RAW-START RAW-SECTORS
  *
  * IMAGE    the disk that the states are differences to; the partition is at START (in sectors),
@@ -192,6 +195,18 @@ static int write_further(const struct place *place, struct reading *reading)
 	return r < 0 ? r : back;
 }
 
+static bool of_config;
+
+static int check_config(const struct place *place, bool further, uint32_t ret_result[2])
+{
+	static char text[TEXT_SIZE];
+	int r = config_state(place, further, text, sizeof(text));
+
+	ret_result[0] = htole32(text_number(text));
+	ret_result[1] = 0;
+	return r == 0 && ret_result[0] == 0 ? -ENOSPC : r;
+}
+
 static int check_state(const struct place *place, bool further, uint32_t ret_result[2])
 {
 	static char text[TEXT_SIZE];
@@ -271,7 +286,8 @@ static int check_all(const struct place *place, const struct image *image, struc
 		}
 		if (base)
 			continue;
-		r = check_state(place, word >> 16 & FLAG_WRITE, results + 2 * (size_t)i);
+		r = (of_config ? check_config : check_state)(place, word >> 16 & FLAG_WRITE,
+							     results + 2 * (size_t)i);
 		if (r < 0)
 			return r;
 		image_restore(image);
@@ -316,6 +332,7 @@ int check_command(char **words, size_t n)
 
 	if (n != 9)
 		return -EINVAL;
+	of_config = streq(words[0], "config-check");
 	r = image_open(words[1], &image);
 	if (r == 0)
 		r = read_device(words[2], &data, &size);

@@ -43,15 +43,20 @@ LOST_TICKS = "IO-APIC + timer doesn't work!"
 def program():
     """The guests' /init, linked with the same libraries as the bootloader."""
     here = TREE / "tests/power"
+    agent = TREE / "hostos-agents/config"
     sources = sorted(here.glob("*.c"))
-    libraries = [artifact("obj/image/sys.a"), artifact("obj/image/base.a")]
-    headers = [*here.glob("*.h"), *(TREE / "lib").glob("*/*.h")]
+    # The config agent is of the host's part.
+    libraries = [artifact("obj/host/hostos-agents.a"), artifact("obj/host/trust.a"),
+                 artifact("obj/image/sys.a"), artifact("obj/image/base.a")]
+    headers = [*here.glob("*.h"), *(TREE / "lib").glob("*/*.h"), *agent.glob("*.h"),
+               TREE / "hostos-agents/paths.h"]
     flags = ["-std=gnu17", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-static", "-s",
-             "-D_GNU_SOURCE", f"-I{TREE}/lib/base", f"-I{TREE}/lib/sys"]
+             "-D_GNU_SOURCE", f"-I{TREE}/lib/base", f"-I{TREE}/lib/sys", f"-I{agent}",
+             f"-I{TREE}/hostos-agents"]
     key = b"".join(path.read_bytes() for path in [*sources, *sorted(headers), *libraries])
 
     def make(path):
-        run("gcc", *flags, "-o", path, *sources, *libraries, "-lblkid", "-lz")
+        run("gcc", *flags, "-o", path, *sources, *libraries, "-lblkid", "-ljson-c", "-lz")
 
     return kept("power", key + repr(flags).encode(), make)
 
@@ -99,6 +104,7 @@ def _make_filesystem(image, scenario):
     tree = image.with_suffix(".tree")
     tree.mkdir()
     for name, content in scenario.files.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_bytes(content)
     with image.open("wb") as made:
         made.truncate(size * MB)
@@ -207,7 +213,7 @@ def record(work, scenario, timeout=300):
     return Recording(base, entries, marks, made, environments, sectors)
 
 
-def check(work, scenario, recording, states, timeout=7200):
+def check(work, scenario, recording, states, timeout=7200, verb="check"):
     """Reads every state: a list of (flags, ((sector, blob), ...)), the blobs bytes of a sector.
     Returns for each the pair of texts that check.c promises (None where there is none)."""
     work = Path(work)
@@ -230,7 +236,7 @@ def check(work, scenario, recording, states, timeout=7200):
     with results.open("wb") as out:
         out.truncate(-(-len(states) * 8 // SECTOR) * SECTOR + 64 * MB)
     raw = f"{(1 + scenario.size) * MB // SECTOR} {MB // SECTOR}" if scenario.raw else "0 0"
-    job = [f"check /dev/vda /dev/vdb /dev/vdc {scenario.driver} {MB // SECTOR} "
+    job = [f"{verb} /dev/vda /dev/vdb /dev/vdc {scenario.driver} {MB // SECTOR} "
            f"{scenario.size * MB // SECTOR} {raw}"]
     memory = 192 + (given.stat().st_size + image.stat().st_size * 2) // MB
     _run(work, job, [(image, None), (given, None), (results, None)], memory, timeout)

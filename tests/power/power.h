@@ -54,5 +54,12 @@ int place_open(const struct place *place, struct envstore_place *ret_place);
 int record_command(char **words, size_t n);
 int check_command(char **words, size_t n);
 
+/* config.c: an operation on config.json or the agent's files, in the mounted directory; number is
+ * that of the operation. */
+int config_op(int dir_fd, unsigned number, char **words, size_t n);
+/* What a boot makes of them, as text; further: and whether the boot can go on from there. A negative
+ * errno when the filesystem could not be unmounted. */
+int config_state(const struct place *place, bool further, char *buf, size_t size);
+
 /* One line on the console. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -12,6 +12,7 @@
  *   op migrate KIND
  *   op truncate NAME=VALUE       as grub-editenv: the file emptied, written, fsync
  *   op plain NAME=VALUE…         in place, with no second copy
+ *   op config …                  see config.c
  *
  * For the parent: `OP number status`, `EDIT number NAME[=VALUE]` of what it changes, `FILE number
  * name block size: blocks` of where the files are afterwards.
@@ -233,7 +234,9 @@ static int op_mounted(char **words, size_t n)
 	struct envstore_place where = {.dir_fd = -1};
 	int r = place_open(&place, &where);
 
-	if (r == 0)
+	if (r == 0 && streq(words[0], "config"))
+		r = n > 1 ? config_op(where.dir_fd, number, words + 1, n - 1) : -EINVAL;
+	else if (r == 0)
 		r = unsafe ? op_unsafe(where.dir_fd, words[0], words + 1, n - 1)
 			   : op_agent(&where, words[0], words + 1, n - 1);
 	close_p(&where.dir_fd);
