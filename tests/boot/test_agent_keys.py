@@ -13,8 +13,6 @@ What balenaOS's acceptance tests observe has its counterpart here:
 import re
 import time
 
-import pytest
-
 from harness import GuestError, agents
 from harness.images import Link
 from harness.tools import run
@@ -245,7 +243,6 @@ def check_nothing_is_told(device):
     assert device.shell(f"journalctl -q --no-pager | grep -c {SECRET} || true") == "0"
 
 
-@pytest.mark.long
 def test_keys_have_their_effects(boot, record_property):
     """Set, changed and removed, one after the other, in one boot; then who gets in by SSH."""
     pki = boot.work / "pki"
