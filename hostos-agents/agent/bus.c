@@ -98,6 +98,12 @@ void bus_close(struct bus *bus)
 	free(bus);
 }
 
+/* Over systemd's own socket there is nobody else. */
+static bool is_there(const struct bus *bus, const struct bus_object *object)
+{
+	return !bus->private || streq(object->service, systemd.service);
+}
+
 /* What the caller can tell apart. */
 static int errno_of(int r, const sd_bus_error *error)
 {
@@ -140,6 +146,8 @@ static int call_va(struct bus *bus, const struct bus_object *object, const char 
 	sd_bus_message *message = NULL;
 	int r;
 
+	if (!is_there(bus, object))
+		return -ESRCH;
 	r = sd_bus_message_new_method_call(bus->sd, &message, bus->private ? NULL : object->service,
 					   object->path, object->interface, method);
 	if (r >= 0 && types && *types)
@@ -211,6 +219,8 @@ static int get_property(struct bus *bus, const struct bus_object *object, const 
 	char type;
 	int r;
 
+	if (!is_there(bus, object))
+		return -ESRCH;
 	r = sd_bus_message_new_method_call(bus->sd, &message, bus->private ? NULL : object->service,
 					   object->path, "org.freedesktop.DBus.Properties", "Get");
 	if (r >= 0)

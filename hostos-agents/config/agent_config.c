@@ -318,8 +318,9 @@ int agent_config_watch(void)
 	r = start(agent);
 	if (r >= 0) {
 		find_source(agent);
-		on_read(agent);
-		service_ready("Watching config.json");
+		/* Ready before it is put into effect: a daemon that is slow holds no boot. */
+		service_ready("Reading config.json");
+		look_in(agent, 0);
 		r = service_run(agent->service);
 	}
 	if (r < 0)

@@ -21,7 +21,7 @@
 #include "fd.h"
 #include "log.h"
 
-#define UNIT_MS 10000u /* the watchdog's limit is a minute for a whole change */
+#define UNIT_MS 45000u /* slow boards take their time to restart a daemon */
 /* A daemon that dislikes its configuration ends soon after its start. */
 #define SETTLE_MS 200
 #define RESULT_MAX 40

@@ -168,7 +168,7 @@ int tree_read(int root_fd, const char *path, struct thing *ret_thing)
 	_close_ int dir = -1, fd = -1;
 	struct thing thing = {0};
 	const char *name;
-	struct stat st;
+	struct stat st = {0};
 	int r = open_parent(root_fd, path, &dir, &name);
 
 	if (r == 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)

@@ -17,7 +17,7 @@
 #include "log.h"
 
 #define CALL_MS 5000u
-#define UNIT_MS 10000u
+#define UNIT_MS 45000u
 #define BUSY_PAUSE_MS 250
 #define BUSY_TRIES 12
 
