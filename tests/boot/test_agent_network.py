@@ -328,7 +328,7 @@ def test_networkmanager_and_dnsmasq_go_by_config_json(boot, record_property):
         size = guest.shell("sed -n 's/^Pss: *//p' /proc/$(systemctl show -P MainPID "
                            "tugboot-network.service)/smaps_rollup")
         rows.add("memory of the agent", f"PSS {size}")
-    record_property("shown", rows)
+    record_property("shown", str(rows))
 
 
 NETWORKD_FILES = {
@@ -402,4 +402,4 @@ def test_networkd_and_resolved_go_by_config_json(boot, record_property):
         assert lookup(guest, "d2.web.example") == "" and asked(guest, PUBLIC, "d2") == 0
         rows.add('dns, "null"', "nobody is asked")
 
-    record_property("shown", rows)
+    record_property("shown", str(rows))

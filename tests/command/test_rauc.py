@@ -248,11 +248,12 @@ def test_handler_and_units_are_installed_and_find_the_command(boot, tmp_path):
                            "get-primary"], **run)
     assert done.stdout == "B\n"
     units = installed / "lib/systemd/system"
-    for name in "tugboot-good.service", "tugboot-ended.service":
+    ours = ("tugboot-good.service", "tugboot-ended.service")  # the agent has its own
+    for name in ours:
         text = (units / name).read_text(encoding="utf-8")
         assert "\nExecStart=/opt/t/bin/tugboot slot " in text and "@PREFIX@" not in text
     wanted = {str(link.relative_to(units)): link.resolve().name
-              for link in units.glob("*.wants/*")}
+              for link in units.glob("*.wants/*") if link.name in ours}
     assert wanted == {
         "basic.target.wants/tugboot-good.service": "tugboot-good.service",
         **{f"{target}.target.wants/tugboot-ended.service": "tugboot-ended.service"
