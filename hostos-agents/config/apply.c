@@ -115,6 +115,12 @@ static int add_change(struct job *job, const struct change *change)
 	return 0;
 }
 
+/* By its place: nobody else puts there what we plan, whatever the record says. */
+static bool is_in_our_directory(const char *path)
+{
+	return startswith(path, RUN_DIR "/") != NULL;
+}
+
 static int look_at_file(struct job *job, const struct plan_file *file)
 {
 	bool ours = manifest_find(&job->old[area_of(file->path)], file->path) != NULL;
@@ -138,7 +144,8 @@ static int look_at_file(struct job *job, const struct plan_file *file)
 	change.adopted = same;
 	restore = file->restore && area_of(file->path) != AREA_RUN;
 	/* The system's own is kept even when it says the same: it is there without the key, too. */
-	change.foreign = !ours && change.before.kind != THING_NONE && (!same || restore);
+	change.foreign = !ours && !is_in_our_directory(file->path) &&
+			 change.before.kind != THING_NONE && (!same || restore);
 	if (change.before.kind == THING_OTHER || (change.foreign && !restore))
 		fail(job, file->facet, file->path,
 		     "is there and not Tugboot's; move it away, it is left as it is");

@@ -9,6 +9,7 @@
  * every file that may be ours, and whose actions may not have been done. A file that is no longer
  * planned is removed, or what was there before put back (it is kept in /etc/tugboot/kept). A file
  * at a planned path that is neither ours, nor the same, nor to be restored later, is a user's: its facet fails.
+ * Below RUN_DIR all that is planned is ours by its place.
  */
 #pragma once
 

@@ -18,7 +18,9 @@
 #include "fd.h"
 #include "file.h"
 
-#define BESIDE ".tugboot-new"
+/* The config agent's alone: other agents, which are told of a change while it is being recorded,
+ * write in the same directories by names of their own. */
+#define BESIDE ".tugboot-config-new"
 #define KEPT_DIR "/etc/tugboot/kept/"
 
 void thing_done(struct thing *thing)

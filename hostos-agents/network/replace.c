@@ -11,8 +11,9 @@
 
 #include "file.h"
 
-/* Names that begin with a dot are no configuration to any of those who read these directories. */
-#define NEW_NAME ".tugboot-new"
+/* Names that begin with a dot are no configuration to any of those who read these directories. The
+ * config agent, which writes in RUN_DIR at the same time, has another one. */
+#define NEW_NAME ".tugboot-network-new"
 
 static bool same(int dir_fd, const char *name, mode_t mode, gid_t group, const char *data,
 		 size_t size)

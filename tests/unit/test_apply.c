@@ -23,6 +23,7 @@
 #include "fd.h"
 #include "file.h"
 #include "paths.h"
+#include "replace.h"
 
 /* Made with openssl req -x509; its hash is what openssl x509 -hash says. */
 #define HASH "2738c3bd"
@@ -42,8 +43,9 @@ static const char certificate[] =
 
 static char root[] = "/tmp/test_apply.XXXXXX";
 static struct apply_result result;
-static unsigned writes;	    /* renames, links and removals that were made */
-static int stop_after = -1; /* so many of them, then the process ends */
+static unsigned writes;		/* renames, links and removals that were made */
+static int stop_after = -1;	/* so many of them, then the process ends */
+static void (*meanwhile)(void); /* once, just before the next rename */
 
 static void count_write(void)
 {
@@ -56,6 +58,11 @@ static void count_write(void)
 
 int renameat(int old_dir, const char *old, int new_dir, const char *new)
 {
+	void (*other)(void) = meanwhile;
+
+	meanwhile = NULL;
+	if (other)
+		other();
 	count_write();
 	return (int)syscall(SYS_renameat, old_dir, old, new_dir, new);
 }
@@ -75,6 +82,7 @@ static int make_root(void **state)
 	(void)state;
 	strcpy(root, "/tmp/test_apply.XXXXXX");
 	stop_after = -1;
+	meanwhile = NULL;
 	return mkdtemp(root) ? 0 : -1;
 }
 
@@ -394,6 +402,129 @@ static void a_run_that_was_cut_is_finished_by_the_next(void **state)
 	assert_true(cut > 10);
 }
 
+/* Killed after each rename, link or removal, with other contents then, killed again, and so on: no
+ * file of ours is ever taken for a user's, and in the end nothing of ours is left. */
+static void a_run_that_was_cut_is_followed_by_one_with_other_contents(void **state)
+{
+	_plan_ struct plan *none = new_plan();
+	unsigned cut = 0;
+
+	(void)state;
+	for (int first = 0; first < 14; first++) {
+		for (int second = 0; second < 14; second++) {
+			char text[32];
+
+			(void)snprintf(text, sizeof(text), "%d %d", first, second);
+			for (int i = 0; i < 2; i++) {
+				_plan_ struct plan *plan = new_plan();
+				int status;
+				pid_t pid;
+
+				/* Every other one is a removal. */
+				if ((first + i) % 2 == 0) {
+					add(plan, FACET_DNS, RUN, i ? text : "first");
+					add(plan, FACET_NTP, ETC, i ? text : "first");
+				}
+				pid = fork();
+				if (pid == 0) {
+					stop_after = i ? second : first;
+					apply(plan);
+					_exit(result.failed ? 1 : 0);
+				}
+				assert_int_equal(waitpid(pid, &status, 0), pid);
+				assert_true(WIFEXITED(status));
+				assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 99);
+				cut += WEXITSTATUS(status) == 99;
+			}
+			{
+				_plan_ struct plan *last = new_plan();
+
+				add(last, FACET_DNS, RUN, "last");
+				add(last, FACET_NTP, ETC, "last");
+				apply(last);
+				assert_int_equal(result.failed, 0);
+				assert_file(RUN, "last");
+				assert_file(ETC, "last");
+			}
+			apply(none);
+			assert_int_equal(result.failed, 0);
+			assert_file(RUN, NULL);
+			assert_file(ETC, NULL);
+			assert_file(RUN_DIR "/applied", NULL);
+			assert_file("/etc/tugboot/applied", NULL);
+		}
+	}
+	assert_true(cut > 100);
+}
+
+static void write_country(void)
+{
+	_close_ int dir = open(below(RUN_DIR), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(dir >= 0);
+	assert_int_equal(replace_file(dir, "country", 0644, (gid_t)-1, "DE", 2), 1);
+}
+
+static void apply_other(void)
+{
+	_plan_ struct plan *plan = new_plan();
+
+	add(plan, FACET_DNS, RUN, "other");
+	apply(plan);
+	assert_int_equal(result.failed, 0);
+}
+
+/* The network agent, told of a change, writes its files while the config agent writes its own: in
+ * the same directory, each in the middle of the other's write. */
+static void agents_that_write_at_the_same_time_do_not_take_each_other_s_files(void **state)
+{
+	_plan_ struct plan *plan = new_plan(), *none = new_plan();
+
+	(void)state;
+	add(plan, FACET_DNS, RUN, "two");
+	make_dirs(RUN);
+	for (int at = 0; at < 2; at++) {
+		meanwhile = at == 0 ? write_country : NULL;
+		apply(plan);
+		assert_int_equal(result.failed, 0);
+		assert_file(RUN, "two");
+		if (at == 0) {
+			assert_file(RUN_DIR "/country", "DE");
+			assert_int_equal(unlink(below(RUN_DIR "/country")), 0);
+		}
+		meanwhile = apply_other;
+		write_country();
+		assert_file(RUN, "other");
+		assert_file(RUN_DIR "/country", "DE");
+		assert_int_equal(unlink(below(RUN_DIR "/country")), 0);
+	}
+	apply(none);
+	assert_int_equal(result.failed, 0);
+	assert_file(RUN, NULL);
+	assert_file(RUN_DIR "/applied", NULL);
+}
+
+/* What is in our own directory is ours, even when the record says nothing. */
+static void a_file_in_our_own_directory_is_never_a_user_s(void **state)
+{
+	_plan_ struct plan *plan = new_plan(), *none = new_plan();
+
+	(void)state;
+	add(plan, FACET_DNS, RUN, "two");
+	put_text(RUN, "somebody's");
+	put_text(RUN_DIR "/applied", "nameserver 192.0.2.1\n");
+	apply(plan);
+	assert_int_equal(result.failed, 0);
+	assert_int_equal(result.changed, BIT(FACET_DNS));
+	assert_file(RUN, "two");
+	/* The same one is noted, too. */
+	assert_int_equal(unlink(below(RUN_DIR "/applied")), 0);
+	apply(plan);
+	assert_int_equal(result.changed | result.failed, 0);
+	apply(none);
+	assert_file(RUN, NULL);
+}
+
 static void a_manifest_names_nothing_outside_our_places(void **state)
 {
 	_manifest_ struct manifest manifest = {0};
@@ -482,6 +613,9 @@ int main(void)
 		T(a_file_that_somebody_changed_is_as_planned_again),
 		T(a_facet_that_fails_goes_back_as_a_whole),
 		T(a_run_that_was_cut_is_finished_by_the_next),
+		T(a_run_that_was_cut_is_followed_by_one_with_other_contents),
+		T(agents_that_write_at_the_same_time_do_not_take_each_other_s_files),
+		T(a_file_in_our_own_directory_is_never_a_user_s),
 		T(a_manifest_names_nothing_outside_our_places),
 		T(a_certificate_is_trusted_and_no_more_when_it_is_gone),
 		T(what_is_no_certificate_is_refused_and_goes),
