@@ -199,18 +199,24 @@ static void print_help(void)
 {
 	printf("Usage: tugboot [--boot DIR] VERB...\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
-		char form[40];
+		char form[64];
 
 		(void)snprintf(form, sizeof(form), "%s%s%s %s", verbs[i].group,
 			       verbs[i].name ? " " : "", verbs[i].name ? verbs[i].name : "",
 			       verbs[i].args);
-		printf("  %-24s %s\n", form, verbs[i].help);
+		/* A long one has its help on the next line. */
+		if (strlen(form) > 24)
+			printf("  %s\n  %-24s %s\n", form, "", verbs[i].help);
+		else
+			printf("  %-24s %s\n", form, verbs[i].help);
 	}
 	printf("\n"
 	       "  -b, --boot DIR           use the boot partition mounted on DIR\n"
-	       "  -j, --json               status, enroll list, config schema: for programs\n"
+	       "  -j, --json               status, time status, enroll list, config schema: for\n"
+	       "                           programs\n"
 	       "  -f, --force              slot: do it even when it cannot be checked;\n"
-	       "                           enroll remove: even the last way in\n"
+	       "                           enroll remove: even the last way in;\n"
+	       "                           config apply: even when only the next boot goes back\n"
 	       "\n"
 	       "Of enroll, reseal and recovery-key (VOLUME: a device, a file, a role, ROLE=FILE):\n"
 	       "      --key-file FILE      a passphrase or recovery key of the volumes, '-' for\n"
