@@ -349,7 +349,7 @@ run_fuzz = RESULT=$(RESULTS)/fuzz; scripts/run-fuzz $(1) $(FUZZ) || status=1
 run_pytest = RESULT=$(RESULTS)/$(1); scripts/run-pytest $(2) || status=1
 # $(call run_tests,SECONDS PER FUZZ TARGET,PYTEST ARGUMENTS)
 run_tests = @$(new_results); $(run_unit); $(call run_fuzz,$(1)); \
-	$(foreach t,$(HOST_PYTESTS),$(call run_pytest,$(t),$(2) tests/$(t));) \
+	$(foreach t,$(HOST_PYTESTS),$(call run_pytest,$(t),$(2) -n $(BOOT_JOBS) tests/$(t));) \
 	$(call run_pytest,boot,$(2) -n $(BOOT_JOBS) tests/boot); \
 	scripts/test-total $(RESULTS) || status=1; exit $$status
 # Guests at a time.

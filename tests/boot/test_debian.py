@@ -57,6 +57,7 @@ def test_debian_roots_start_with_their_own_kernels_and_a_good_trial_is_kept(boot
     assert disk.env()["upgrade_available"] == "0"
 
 
+@pytest.mark.long  # test_updaters has one, too
 def test_debian_root_whose_kernel_panics_is_given_up(boot, disk):
     """As the demonstration says to try it: B on trial, broken, and A comes back; in 256 MB."""
     disk.set_env({"resin_root_part": "A", "bootlimit": "1"})

@@ -241,3 +241,15 @@ NTP = [
 ]
 
 TABLE = AT_BOOT + HTTPS + NTP
+
+# A sample is for every run: of some that are much alike, one.
+_ALIKE = (
+    "clock and RTC at 2099", "saved time with a bit flipped", "saved time empty",
+    "saved time is a directory", "saved time below the build", "RTC ahead of saved",
+    "RTC nine years ahead", "build time senseless", "HTTPS after RTC at 2099",
+    "HTTPS self-signed", "HTTPS not yet valid", "HTTPS without a date", "HTTPS with two dates",
+    "HTTPS other text than expected", "portal redirects", "portal without TLS", "proxy no more",
+    "HTTP below the floor", "HTTPS appears", "NTP at 2099", "port 123 blocked for a while",
+)
+for _name in _ALIKE:
+    next(fault for fault in TABLE if fault.name == _name).long = True
