@@ -302,7 +302,9 @@ int import_connections(const char *source, const struct import_target *target,
 		return -ENOMEM;
 	if (to_fd < 0)
 		return -errno;
-	r = read_list(target->list, entries);
+	r = replace_clean(to_fd); /* it may have the password of a connection that has gone since */
+	if (r >= 0)
+		r = read_list(target->list, entries);
 	if (r >= 0)
 		r = take_directory(source, to_fd, target, entries, &result);
 	if (r >= 0)

@@ -62,6 +62,11 @@ static int write_new(int dir_fd, mode_t mode, gid_t group, const char *data, siz
 	return fchmod(fd, mode) < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
+int replace_clean(int dir_fd)
+{
+	return unlinkat(dir_fd, NEW_NAME, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 /*
  * The data is on the disk before its name is: a cut leaves the old file or the new one, and perhaps
  * NEW_NAME, which the next run removes. The directory is synced last, for the name to last.
@@ -73,8 +78,9 @@ int replace_file(int dir_fd, const char *name, mode_t mode, gid_t group, const c
 
 	if (same(dir_fd, name, mode, group, data, size))
 		return 0;
-	if (unlinkat(dir_fd, NEW_NAME, 0) < 0 && errno != ENOENT)
-		return -errno;
+	r = replace_clean(dir_fd);
+	if (r < 0)
+		return r;
 	r = write_new(dir_fd, mode, group, data, size);
 	if (r >= 0 && renameat(dir_fd, NEW_NAME, dir_fd, name) < 0)
 		r = -errno;

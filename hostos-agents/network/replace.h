@@ -13,3 +13,7 @@
  */
 int replace_file(int dir_fd, const char *name, mode_t mode, gid_t group, const char *data,
 		 size_t size);
+
+/* Removes what a cut left beside the files of a directory: the next replace_file() that writes there
+ * would, but there need not be one. */
+int replace_clean(int dir_fd);

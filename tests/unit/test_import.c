@@ -143,6 +143,15 @@ static void a_change_on_the_device_stays_until_the_boot_partition_has_another(vo
 	assert_true(has("to/home", WORK));
 }
 
+/* Of a connection that is not there any more, so that nothing is written. */
+static void what_a_cut_left_of_a_connection_goes(void **state)
+{
+	(void)state;
+	put("to/.tugboot-network-new", HOME "[wifi-security]\npsk=secret\n");
+	assert_run("from", 0, 0, 0, 0);
+	assert_false(has("to/.tugboot-network-new", NULL));
+}
+
 static void files_of_others_are_neither_replaced_nor_removed(void **state)
 {
 	(void)state;
@@ -241,6 +250,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(connections_come_and_go_with_the_boot_partition),
 		TEST(a_change_on_the_device_stays_until_the_boot_partition_has_another),
+		TEST(what_a_cut_left_of_a_connection_goes),
 		TEST(files_of_others_are_neither_replaced_nor_removed),
 		TEST(what_is_no_connection_is_left_out_and_the_good_one_stays),
 		TEST(the_list_names_nothing_outside_of_the_directory),
