@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -36,14 +37,21 @@ static int write_all(int fd, const char *data, size_t size)
 	return 0;
 }
 
+/* Where a file is written first. */
+static int name_beside(const char *name, char buf[static NAME_MAX + 1])
+{
+	return snprintf(buf, NAME_MAX + 1, ".%s.new", name) > NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
 static int replace(const char *dir, const char *name, const char *data, size_t size, bool durable)
 {
 	_close_ int dir_fd = -1, fd = -1;
-	char beside[256];
+	char beside[NAME_MAX + 1];
 	int r;
 
-	if ((size_t)snprintf(beside, sizeof(beside), ".%s.new", name) >= sizeof(beside))
-		return -ENAMETOOLONG;
+	r = name_beside(name, beside);
+	if (r < 0)
+		return r;
 	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
 		return -errno;
 	r = open_dir(dir, &dir_fd);
@@ -79,12 +87,19 @@ int statefile_show(const char *dir, const char *name, const char *data, size_t s
 
 int statefile_remove(const char *dir, const char *name)
 {
+	char beside[NAME_MAX + 1];
 	_close_ int dir_fd = -1;
 	int r;
 
+	r = name_beside(name, beside);
+	if (r < 0)
+		return r;
 	r = open_dir(dir, &dir_fd);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
+	/* Nobody may write it for years: this is the time for what a cut left there to go. */
+	if (unlinkat(dir_fd, beside, 0) < 0 && errno != ENOENT)
+		return -errno;
 	if (unlinkat(dir_fd, name, 0) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	return fsync(dir_fd) < 0 ? -errno : 0;

@@ -11,7 +11,7 @@ int statefile_write(const char *dir, const char *name, const char *data, size_t 
 /* The same for a file that no cut outlives, as in /run: whoever reads it sees all of it. */
 int statefile_show(const char *dir, const char *name, const char *data, size_t size);
 
-/* Removes it, durably. It need not be there. */
+/* Removes it, durably, and what a cut left beside it. It need not be there. */
 int statefile_remove(const char *dir, const char *name);
 
 /* Reads at most max bytes; *ret_data is the caller's, with a NUL behind it. -ENOENT, -ELOOP for a

@@ -234,6 +234,10 @@ static void a_state_file_follows_no_link_and_replaces_what_a_cut_left(void **sta
 	assert_int_equal(symlink("victim", in_dir("link")), 0);
 	assert_int_equal(statefile_read(dir, "link", 100, &text, &size), -ELOOP);
 	assert_int_equal(statefile_remove(in_dir("missing"), "note"), 0);
+	write_file(in_dir(".note.new"), "half", 0644);
+	assert_int_equal(statefile_remove(dir, "note"), 0);
+	assert_false(is_there("note"));
+	assert_false(is_there(".note.new"));
 }
 
 /* --- Commands --- */
