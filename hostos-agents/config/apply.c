@@ -6,17 +6,19 @@
  * The order, each step durable before the next (in /run nothing is):
  *
  *   1. what was at the place of a file that is to be restored later: kept.
- *   2. the manifest: all that was ours or will be, and which facets are about to change.
+ *   2. the manifest: all that was ours or will be, directories that will be made on the way, and which
+ *      facets are about to change.
  *   3. the files, each atomically; then the actions; for what failed, the files as they were and
  *      the actions again.
  *   4. the manifest: what is ours. Then what was kept for nothing goes.
  *
- * Cut in 1: nothing has happened. In 2 to 4: the next run finds every file of either state in the
+ * Cut in 1: nothing has happened, and what was kept goes with the next run. In 2 to 4: the next run finds every file of either state in the
  * manifest, puts what the plan then says, and acts for the facets that are noted, whether or not
  * a file of theirs differs.
  */
 #include "apply.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -38,6 +40,8 @@ enum area {
 };
 
 static const char *const manifest_paths[AREAS] = {RUN_DIR "/applied", "/etc/tugboot/applied"};
+#define OUR_DIR "/etc/tugboot"
+#define KEPT_DIR OUR_DIR "/kept" /* as tree_kept_path() has it */
 
 struct change {
 	const char *path; /* borrowed */
@@ -291,8 +295,11 @@ static int record_before(struct job *job, unsigned facets)
 			continue;
 		if (facets & 1u << change->facet)
 			now->todo |= 1u << change->facet;
-		if (change->want)
-			r = manifest_add(now, change->path, change->facet, was_kept(job, change));
+		if (!change->want)
+			continue;
+		r = manifest_add(now, change->path, change->facet, was_kept(job, change));
+		if (r == 0)
+			r = tree_missing_dirs(job->root_fd, change->path, now);
 	}
 	return r;
 }
@@ -438,24 +445,55 @@ static void put_all(struct job *job)
 	revert(job);
 }
 
-/* What is not kept for anything any more; and our directory, when nothing is left in it. */
-static void drop_kept(struct job *job)
+/* Is a name in KEPT_DIR that of something that the manifest has kept? */
+static bool is_kept(const struct manifest *manifest, const char *name)
 {
-	for (size_t i = 0; i < job->changes; i++) {
-		const struct change *change = &job->change[i];
-		const struct manifest_file *now = manifest_find(&job->now[AREA_ROOT], change->path);
-		struct thing none = {0};
+	for (size_t i = 0; i < manifest->files; i++) {
 		char path[PATH_MAX];
 
-		if (area_of(change->path) == AREA_RUN || (now && now->kept) ||
-		    !was_kept(job, change))
-			continue;
-		if (tree_kept_path(change->path, path, sizeof(path)) == 0)
-			(void)tree_put(job->root_fd, path, &none, NULL); /* nobody asks for it */
+		if (manifest->file[i].kept &&
+		    tree_kept_path(manifest->file[i].path, path, sizeof(path)) == 0 &&
+		    streq(strrchr(path, '/') + 1, name))
+			return true;
 	}
-	tree_remove_dir(job->root_fd, "/etc/tugboot/kept");
-	if (job->now[AREA_ROOT].files == 0)
-		tree_remove_dir(job->root_fd, "/etc/tugboot");
+	return false;
+}
+
+/* Opens a directory of ours; NULL when there is none. */
+static DIR *open_ours(const struct job *job, const char *path)
+{
+	int fd = openat(job->root_fd, path + 1, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (fd >= 0 && !dir)
+		(void)close(fd);
+	return dir;
+}
+
+/* What is not kept for anything in the manifest (which is on the disk), or was not yet when the power
+ * went; and our directory, when nothing is left in it. */
+static void drop_kept(const struct job *job, const struct manifest *manifest)
+{
+	_closedir_ DIR *kept = open_ours(job, KEPT_DIR), *ours = NULL;
+	struct dirent *entry;
+	bool used = false;
+
+	while (kept && (entry = readdir(kept))) {
+		if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
+			continue;
+		if (is_kept(manifest, entry->d_name))
+			used = true;
+		else
+			(void)unlinkat(dirfd(kept), entry->d_name, 0); /* nobody asks for it */
+	}
+	if (kept && !used)
+		tree_remove_dir(job->root_fd, KEPT_DIR);
+	if (manifest->files > 0)
+		return;
+	ours = open_ours(job, OUR_DIR);
+	if (ours)
+		(void)tree_clean(dirfd(ours)); /* then the directory stays */
+	tree_remove_dir(job->root_fd, OUR_DIR);
 }
 
 /* --- Actions ---------------------------------------------------------------------------------- */
@@ -513,9 +551,10 @@ static int run(struct job *job, const char *root, enum apply_when when, struct b
 		r = record_after(job, later);
 	for (unsigned i = 0; i < AREAS && r == 0; i++) {
 		drop_dirs(job, &job->now[i]);
-		(void)manifest_store(job, i); /* the one before is safe, too: it says more */
+		/* The one before is safe, too: it says more, and what it says to be kept has to be. */
+		if (manifest_store(job, i) == 0 && i == AREA_ROOT)
+			drop_kept(job, &job->now[i]);
 	}
-	drop_kept(job);
 	return r;
 }
 
@@ -531,6 +570,8 @@ int apply_plan(const struct plan *plan, const struct facts *facts, const char *r
 		return r;
 	if (job.changes > 0 || job.old[AREA_RUN].todo || job.old[AREA_ROOT].todo)
 		r = run(&job, root, when, bus);
+	else
+		drop_kept(&job, &job.old[AREA_ROOT]);
 	if (r == 0)
 		*ret_result = job.result;
 	return r;

@@ -5,7 +5,7 @@
  *
  * A file is put by: made beside its place, written, fsync, renamed over it, fsync of the directory.
  * Cut at any point, the name is the old or the new thing; what was made beside it goes with the
- * next write there, which takes the same name.
+ * next write or removal there, which takes the same name.
  */
 #include "apply_tree.h"
 
@@ -224,12 +224,17 @@ static int write_file(int dir_fd, const char *name, const struct thing *thing, b
 	return durable && fsync(fd) < 0 ? -errno : 0;
 }
 
+int tree_clean(int dir_fd)
+{
+	return unlinkat(dir_fd, BESIDE, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 static int replace(int dir_fd, const char *name, const struct thing *thing, bool durable)
 {
-	int r;
+	int r = tree_clean(dir_fd);
 
-	if (unlinkat(dir_fd, BESIDE, 0) < 0 && errno != ENOENT)
-		return -errno;
+	if (r < 0)
+		return r;
 	r = thing->kind == THING_FILE ? write_file(dir_fd, BESIDE, thing, durable)
 	    : symlinkat(thing->data, dir_fd, BESIDE) < 0 ? -errno
 							 : 0;
@@ -256,13 +261,33 @@ int tree_put(int root_fd, const char *path, const struct thing *thing, struct ma
 	}
 	if (r < 0)
 		return r;
-	if (thing->kind == THING_NONE)
-		r = unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
-	else
+	if (thing->kind != THING_NONE)
 		r = replace(dir, name, thing, durable);
+	else if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+		r = -errno;
+	else
+		r = tree_clean(dir);
 	if (r == 0 && durable && fsync(dir) < 0)
 		r = -errno;
 	return r;
+}
+
+int tree_missing_dirs(int root_fd, const char *path, struct manifest *missing)
+{
+	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		char dir[PATH_MAX];
+		int r;
+
+		if ((size_t)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path) >=
+		    sizeof(dir))
+			return -ENAMETOOLONG;
+		if (faccessat(root_fd, dir + 1, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+			continue;
+		r = manifest_add_dir(missing, dir);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 void tree_remove_dir(int root_fd, const char *path)

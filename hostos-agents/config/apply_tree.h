@@ -42,8 +42,14 @@ bool tree_is_volatile(const char *path);
 int tree_read(int root_fd, const char *path, struct thing *ret_thing);
 
 /* Puts it there, atomically: beside it, by a rename. Directories that are missing are made, 0755, and
- * added to made (may be NULL). THING_NONE removes what is there. */
+ * added to made (may be NULL). THING_NONE removes what is there, and what a cut left beside it. */
 int tree_put(int root_fd, const char *path, const struct thing *thing, struct manifest *made);
+
+/* Adds the directories that are missing on the way to a path, the first one first. */
+int tree_missing_dirs(int root_fd, const char *path, struct manifest *missing);
+
+/* Removes what a cut left beside the files of a directory. */
+int tree_clean(int dir_fd);
 
 /* Removes a directory when it is empty. */
 void tree_remove_dir(int root_fd, const char *path);

@@ -278,6 +278,7 @@ static int make_store(const char *root)
 	store.bundle = open_memstream(&text, &size);
 	if (!store.bundle)
 		return -ENOMEM;
+	(void)tree_clean(dir_fd); /* what is as it was is not written, and cleans up nothing */
 	drop_links(&store, NULL, NULL); /* to certificates */
 	drop_links(&store, NULL, NULL); /* and to those links */
 	r = add_chosen(&store);

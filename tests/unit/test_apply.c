@@ -397,7 +397,8 @@ static void a_run_that_was_cut_is_finished_by_the_next(void **state)
 			apply(to[i]);
 			assert_int_equal(writes, 0);
 		}
-		assert_file("/etc/tugboot/applied", NULL);
+		assert_file("/etc/tugboot", NULL);
+		assert_file("/etc/new", NULL);
 	}
 	assert_true(cut > 10);
 }
