@@ -92,7 +92,7 @@ $(foreach p,$(HOST_PARTS),$(eval inc_$(p) := $(inc_host)))
 inc_tests/unit := $(inc_host) -Iinitramfs -Ibootloader -Itests/unit
 inc_tests/fuzz := $(inc_host) -Itests/fuzz
 inc_tests/boot := -Ilib/base -Ilib/sys -Ilib/trust
-inc_tests/power := -Ilib/base -Ilib/sys -Ihostos-agents -Ihostos-agents/config
+inc_tests/power := -Ilib/base -Ilib/sys $(addprefix -I,$(HOST_PARTS))
 inc_tests/command := -Ilib/base -Ilib/sys -Ilib/trust
 inc_tests/differential := -Ilib/base -Itests/differential
 

@@ -3,8 +3,8 @@
  * Many states of one disk, each mounted and read by the real driver and the real reader. The disk
  * is kept in memory, behind loop devices; between two states only what differs is changed.
  *
- * As config-check, it is config.json and the agent's files that are read (config.c), not the environment;
- * there is one text for both.
+ * As NAME-check, it is files of an agent that are read (keep.c), not the environment; there is one text
+ * for both.
  *
  *   check IMAGE STATES RESULTS FSTYPE START SECTORS RAW-START RAW-SECTORS
  *
@@ -33,6 +33,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fd.h"
@@ -195,12 +196,13 @@ static int write_further(const struct place *place, struct reading *reading)
 	return r < 0 ? r : back;
 }
 
-static bool of_config;
+/* Of the files that are checked; NULL: the environment is. */
+static const struct keeper *keeper;
 
-static int check_config(const struct place *place, bool further, uint32_t ret_result[2])
+static int check_kept(const struct place *place, bool further, uint32_t ret_result[2])
 {
 	static char text[TEXT_SIZE];
-	int r = config_state(place, further, text, sizeof(text));
+	int r = keeper_state(keeper, place, further, text, sizeof(text));
 
 	ret_result[0] = htole32(text_number(text));
 	ret_result[1] = 0;
@@ -286,8 +288,8 @@ static int check_all(const struct place *place, const struct image *image, struc
 		}
 		if (base)
 			continue;
-		r = (of_config ? check_config : check_state)(place, word >> 16 & FLAG_WRITE,
-							     results + 2 * (size_t)i);
+		r = (keeper ? check_kept : check_state)(place, word >> 16 & FLAG_WRITE,
+							results + 2 * (size_t)i);
 		if (r < 0)
 			return r;
 		image_restore(image);
@@ -320,6 +322,22 @@ static int store_results(const char *path, const uint32_t *results, uint32_t n)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
+/*
+ * What a cut left is an hour old: nobody can be writing it any more, and the agents need not wait for
+ * that. What they log is not kept: the same lines a thousand times.
+ */
+static void begin_next_boot(void)
+{
+	_close_ int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct timespec now;
+
+	if (null >= 0)
+		(void)dup2(null, STDERR_FILENO);
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	now.tv_sec += 3600;
+	(void)clock_settime(CLOCK_REALTIME, &now);
+}
+
 int check_command(char **words, size_t n)
 {
 	struct image image = {.fd = -1};
@@ -332,7 +350,9 @@ int check_command(char **words, size_t n)
 
 	if (n != 9)
 		return -EINVAL;
-	of_config = streq(words[0], "config-check");
+	keeper = keeper_named(words[0], strcspn(words[0], "-"));
+	if (keeper)
+		begin_next_boot();
 	r = image_open(words[1], &image);
 	if (r == 0)
 		r = read_device(words[2], &data, &size);

@@ -31,7 +31,6 @@
 #include "power.h"
 #include "store.h"
 
-#define ROOT "/mnt"
 #define PLANS 4
 #define TEXT_MAX 8192
 
@@ -233,7 +232,7 @@ static int back(int dir_fd)
 /* What `confirm` will make of it. */
 static char tried[16];
 
-int config_op(int dir_fd, unsigned number, char **words, size_t n)
+static int config_op(int dir_fd, unsigned number, char **words, size_t n)
 {
 	static char text[TEXT_MAX];
 	size_t size = n > 2 ? strtoul(words[2], NULL, 10) : 0;
@@ -307,63 +306,60 @@ static int write_config(int dir_fd)
 	return streq(name, "z:1200") ? 0 : -EBADMSG;
 }
 
-/* The next boot applies a plan, and later one without anything: nothing may be left over. */
-static int write_files(void)
+/* The next boot applies a plan; what was then found, and how it ended. */
+static int apply_next(unsigned n, const char *expected)
 {
 	char text[512];
 	unsigned failed;
-	int r = apply_number(3, &failed);
+	int r = apply_number(n, &failed);
 
 	if (r == 0 && failed)
 		r = -EPROTO;
 	(void)name_files(text, sizeof(text));
-	if (r == 0 && !strstr(text, "sources=3\n/etc/ssh/fixed=fixed\n/etc/hostname=3\n"
-				    "/etc/udev/rules.d/56.rules=-\n/etc/systemd/wants/unit=link\n"))
-		r = -EBADMSG;
+	return r == 0 && !streq(text, expected) ? -EBADMSG : r;
+}
+
+/* None of ours any more: then all that we made is gone, or one with other files. */
+static int write_files(void)
+{
+	static const char none[] = "/etc/chrony/own.sources=-\n/etc/ssh/fixed=-\n"
+				   "/etc/hostname=theirs\n/etc/udev/rules.d/56.rules=-\n"
+				   "/etc/systemd/wants/unit=-\n";
+	static const char third[] = "/etc/chrony/own.sources=3\n/etc/ssh/fixed=fixed\n"
+				    "/etc/hostname=3\n/etc/udev/rules.d/56.rules=-\n"
+				    "/etc/systemd/wants/unit=link\n";
+	static const char *const left[] = {"hostname"};
+	int r = apply_next(0, none);
+
 	if (r == 0)
-		r = apply_number(0, &failed);
-	(void)name_files(text, sizeof(text));
-	if (r == 0 && (failed || !strstr(text, "sources=-\n/etc/ssh/fixed=-\n/etc/hostname=theirs\n"
-					       "/etc/udev/rules.d/56.rules=-\n"
-					       "/etc/systemd/wants/unit=-\n")))
-		r = -ENOTEMPTY;
-	return r;
+		r = names_are(ROOT "/etc", left, 1);
+	if (r == 0)
+		r = apply_next(3, third);
+	if (r == 0)
+		r = apply_next(0, none);
+	return r < 0 ? r : names_are(ROOT "/etc", left, 1);
 }
 
-static int open_root(int *ret_fd)
+static bool has_files(int dir_fd)
 {
-	*ret_fd = open(ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return *ret_fd < 0 ? -errno : 0;
+	return faccessat(dir_fd, "etc", F_OK, 0) == 0;
 }
 
-int config_state(const struct place *place, bool further, char *buf, size_t size)
+static void config_read(int dir_fd, char *buf, size_t size)
 {
-	_close_ int dir_fd = -1;
-	bool files;
-	int r = place_mount(place, false);
+	char name[32];
 
-	if (r < 0 || open_root(&dir_fd) < 0) {
-		(void)snprintf(buf, size, "mount=%d\n", r);
-		return 0;
-	}
-	files = access(ROOT "/etc", F_OK) == 0;
-	if (files) {
+	if (has_files(dir_fd)) {
 		(void)name_files(buf, size);
-	} else {
-		char name[32];
-
-		read_config(dir_fd, name, sizeof(name));
-		(void)snprintf(buf, size, "config=%s\n", name);
+		return;
 	}
-	if (further) {
-		size_t len = strlen(buf);
-
-		r = place_set_writable(place, true);
-		if (r == 0)
-			r = files ? write_files() : write_config(dir_fd);
-		(void)snprintf(buf + len, size - len, "next=%d\n", r);
-	}
-	close_p(&dir_fd);
-	dir_fd = -1;
-	return place_unmount(place);
+	read_config(dir_fd, name, sizeof(name));
+	(void)snprintf(buf, size, "config=%s\n", name);
 }
+
+static int config_go_on(int dir_fd)
+{
+	return has_files(dir_fd) ? write_files() : write_config(dir_fd);
+}
+
+const struct keeper keep_config = {"config", config_op, config_read, config_go_on};

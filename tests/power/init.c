@@ -64,9 +64,7 @@ static int run_line(char *line)
 		words[n++] = word;
 	if (n == 0)
 		return 0;
-	return streq(words[0], "check") || streq(words[0], "config-check")
-		       ? check_command(words, n)
-		       : record_command(words, n);
+	return endswith(words[0], "check") ? check_command(words, n) : record_command(words, n);
 }
 
 int main(void)

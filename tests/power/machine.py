@@ -43,16 +43,16 @@ LOST_TICKS = "IO-APIC + timer doesn't work!"
 def program():
     """The guests' /init, linked with the same libraries as the bootloader."""
     here = TREE / "tests/power"
-    agent = TREE / "hostos-agents/config"
+    agents = TREE / "hostos-agents"
+    parts = [agents, *(agents / part for part in ("agent", "config", "health", "network", "time"))]
     sources = sorted(here.glob("*.c"))
-    # The config agent is of the host's part.
+    # The agents are of the host's part.
     libraries = [artifact("obj/host/hostos-agents.a"), artifact("obj/host/trust.a"),
                  artifact("obj/image/sys.a"), artifact("obj/image/base.a")]
-    headers = [*here.glob("*.h"), *(TREE / "lib").glob("*/*.h"), *agent.glob("*.h"),
-               TREE / "hostos-agents/paths.h"]
+    headers = [*here.glob("*.h"), *(TREE / "lib").glob("*/*.h"), *agents.glob("**/*.h")]
     flags = ["-std=gnu17", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-static", "-s",
-             "-D_GNU_SOURCE", f"-I{TREE}/lib/base", f"-I{TREE}/lib/sys", f"-I{agent}",
-             f"-I{TREE}/hostos-agents"]
+             "-D_GNU_SOURCE", f"-I{TREE}/lib/base", f"-I{TREE}/lib/sys",
+             *(f"-I{part}" for part in parts)]
     key = b"".join(path.read_bytes() for path in [*sources, *sorted(headers), *libraries])
 
     def make(path):

@@ -12,7 +12,7 @@
  *   op migrate KIND
  *   op truncate NAME=VALUE       as grub-editenv: the file emptied, written, fsync
  *   op plain NAME=VALUE…         in place, with no second copy
- *   op config …                  see config.c
+ *   op config|health|network|store|time …   files of agents: config.c and its likes
  *
  * For the parent: `OP number status`, `EDIT number NAME[=VALUE]` of what it changes, `FILE number
  * name block size: blocks` of where the files are afterwards.
@@ -231,11 +231,12 @@ static int op_unsafe(int dir_fd, const char *verb, char **words, size_t n)
 static int op_mounted(char **words, size_t n)
 {
 	bool unsafe = streq(words[0], "truncate") || streq(words[0], "plain");
+	const struct keeper *keeper = keeper_named(words[0], strlen(words[0]));
 	struct envstore_place where = {.dir_fd = -1};
 	int r = place_open(&place, &where);
 
-	if (r == 0 && streq(words[0], "config"))
-		r = n > 1 ? config_op(where.dir_fd, number, words + 1, n - 1) : -EINVAL;
+	if (r == 0 && keeper)
+		r = n > 1 ? keeper->op(where.dir_fd, number, words + 1, n - 1) : -EINVAL;
 	else if (r == 0)
 		r = unsafe ? op_unsafe(where.dir_fd, words[0], words + 1, n - 1)
 			   : op_agent(&where, words[0], words + 1, n - 1);

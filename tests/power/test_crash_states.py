@@ -94,45 +94,40 @@ def table(lines):
     return total, "\n".join([*text, f"{'total':23}{total}"])
 
 
-def show(capsys, title, text):
-    with capsys.disabled():
-        print(f"\n{title}\n{text}", flush=True)
-
-
-def prove(capsys, where, depths, every):
+def prove(show, where, depths, every):
     """The whole proof."""
     lines, wrong = examine_all(where, scenarios(), depths, every)
     total, text = table(lines)
-    show(capsys, "power cuts at the level of sectors", text)
+    show(f"power cuts at the level of sectors\n{text}")
     assert total.states >= STATES_MIN
     assert (total.unbootable, total.lost, total.unwritable) == (0, 0, 0), "\n".join(wrong[:SHOWN])
 
 
-def test_no_power_cut_loses_a_key_or_a_bootable_root(capsys, tmp_path):
-    prove(capsys, tmp_path, states.SHORT, every=16)
+def test_no_power_cut_loses_a_key_or_a_bootable_root(show, tmp_path):
+    prove(show, tmp_path, states.SHORT, every=16)
 
 
 @pytest.mark.long
-def test_no_power_cut_loses_a_key_or_a_bootable_root_in_any_state(capsys, tmp_path):
-    prove(capsys, tmp_path, states.LONG, every=4)
+def test_no_power_cut_loses_a_key_or_a_bootable_root_in_any_state(show, tmp_path):
+    prove(show, tmp_path, states.LONG, every=4)
 
 
 @pytest.mark.parametrize("name", ["truncate", "plain"])
-def test_writing_without_a_copy_is_found_to_lose_keys(capsys, tmp_path, name):
+def test_writing_without_a_copy_is_found_to_lose_keys(show, tmp_path, name):
     """What grub-editenv does, and two sectors in place: the proof above can fail."""
     lines, _ = examine_all(tmp_path, [faulty()[name]], states.SHORT, every=1000)
     total, text = table(lines)
-    show(capsys, f"as it is not done: {name}", text)
+    show(f"as it is not done\n{text}")
     assert total.lost > 0
     if name == "truncate":
         assert total.unbootable > 0
 
 
-def test_ext4_with_checksums_is_lost_with_its_superblock_alone(capsys, tmp_path):
+def test_ext4_with_checksums_is_lost_with_its_superblock_alone(show, tmp_path):
     """Why docs ask for an ext4 boot partition without metadata_csum: see machine.FILESYSTEMS."""
     scenario = faulty()["checksums"]
     lines, wrong = examine_all(tmp_path, [scenario], states.SHORT, every=1000)
     total, text = table(lines)
-    show(capsys, "ext4 with metadata_csum", text)
+    show(f"ext4 with metadata_csum\n{text}")
     assert total.lost > 0
     assert all("mount=-74" in example for example in wrong), wrong
