@@ -506,6 +506,7 @@ int bus_unit(struct bus *bus, enum unit_verb verb, const char *unit, unsigned ti
 	static const char *const methods[] = {
 		[UNIT_START] = "StartUnit",
 		[UNIT_STOP] = "StopUnit",
+		[UNIT_STOP_ALONE] = "StopUnit",
 		[UNIT_TRY_RESTART] = "TryRestartUnit",
 		[UNIT_RELOAD_OR_TRY_RESTART] = "ReloadOrTryRestartUnit",
 		[UNIT_RESTART] = "RestartUnit",
@@ -526,7 +527,7 @@ int bus_unit(struct bus *bus, enum unit_verb verb, const char *unit, unsigned ti
 				systemd.interface, "JobRemoved", on_job_removed, &job);
 	if (r >= 0)
 		r = bus_call_text(bus, &systemd, methods[verb], timeout_ms, &job.path, "ss", unit,
-				  "replace");
+				  verb == UNIT_STOP_ALONE ? "ignore-requirements" : "replace");
 	if (r >= 0)
 		r = job_wait(bus, &job, deadline);
 	sd_bus_slot_unref(slot);

@@ -63,6 +63,7 @@ int bus_process(struct bus *bus, unsigned timeout_ms);
 enum unit_verb {
 	UNIT_START,
 	UNIT_STOP,
+	UNIT_STOP_ALONE, /* units that require it stay as they are */
 	UNIT_TRY_RESTART,
 	UNIT_RELOAD_OR_TRY_RESTART,
 	UNIT_RESTART

@@ -21,6 +21,10 @@
 #define BUSY_PAUSE_MS 250
 #define BUSY_TRIES 12
 
+#define LOG_DIR "/var/log/journal"
+#define MOUNT "var-log-journal.mount"
+#define JOURNALD "systemd-journald.service"
+
 static int tell_avahi(const char *name, struct bus *bus)
 {
 	static const struct bus_object avahi = {"org.freedesktop.Avahi", "/",
@@ -73,9 +77,39 @@ static int make_directory(const char *path)
 	}
 }
 
-/* A mount whose files journald has just closed may be busy for a moment more: it closes them in a
- * thread of its own. */
-static int stop_mount(struct bus *bus, const char *mount)
+static bool is_same_place(const char *a, const char *b)
+{
+	struct stat one, other;
+
+	return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+	       one.st_ino == other.st_ino;
+}
+
+/* Most often systemd reads the unit only now. It may know it with another directory, or (before
+ * version 246) know that there was none: it reads all units anew then, and starts its generators. */
+static int start_mount(struct bus *bus, const char *directory)
+{
+	int r = bus_unit(bus, UNIT_START, MOUNT, UNIT_MS);
+	bool known = r == 0;
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (known && is_same_place(directory, LOG_DIR))
+		return 0;
+	r = bus_manager_reload(bus);
+	if (r == 0)
+		r = bus_unit(bus, UNIT_RESTART, MOUNT, UNIT_MS);
+	if (r == 0 || !known)
+		return r;
+	log_warn("config", "mount=" LOG_DIR " error=%s next=\"the next boot has it there\"",
+		 log_errno(r));
+	return 0;
+}
+
+/* A mount whose files somebody is reading may be busy for a moment more. By itself: what brings the
+ * log to its place in a boot (systemd-journal-flush.service) may require it, and would be stopped
+ * and started for nothing, since journald has let go of it. */
+static int stop_mount(struct bus *bus)
 {
 	int r = -EIO;
 
@@ -83,37 +117,30 @@ static int stop_mount(struct bus *bus, const char *mount)
 		if (i > 0)
 			(void)nanosleep(&(struct timespec){.tv_nsec = BUSY_PAUSE_MS * 1000000L},
 					NULL);
-		r = bus_unit(bus, UNIT_STOP, mount, UNIT_MS);
+		r = bus_unit(bus, UNIT_STOP_ALONE, MOUNT, UNIT_MS);
 	}
 	return r == -ENOENT ? 0 : r;
 }
 
 int do_journal(const char *directory, struct bus *bus)
 {
-	static const char mount[] = "var-log-journal.mount",
-			  journald[] = "systemd-journald.service",
-			  flush[] = "systemd-journal-flush.service";
 	int r;
 
 	if (directory) {
 		r = make_directory(directory);
 		if (r == 0)
-			r = bus_unit(bus, UNIT_START, mount, UNIT_MS);
-		return r < 0 ? r : bus_unit(bus, UNIT_TRY_RESTART, journald, UNIT_MS);
+			r = start_mount(bus, directory);
+		return r < 0 ? r : bus_unit(bus, UNIT_TRY_RESTART, JOURNALD, UNIT_MS);
 	}
-	r = bus_unit(bus, UNIT_TRY_RESTART, journald, UNIT_MS);
+	r = bus_unit(bus, UNIT_TRY_RESTART, JOURNALD, UNIT_MS);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	/* With this it gives up what it has open there; it is right as long as it comes back. */
-	(void)bus_unit(bus, UNIT_STOP, flush, UNIT_MS);
-	r = stop_mount(bus, mount);
+	r = stop_mount(bus);
 	if (r < 0)
-		log_warn(
-			"config",
-			"mount=/var/log/journal error=%s next=\"nothing new is written there, and the "
-			"next boot is without it\"",
-			log_errno(r));
-	(void)bus_unit(bus, UNIT_START, flush, UNIT_MS);
+		log_warn("config",
+			 "mount=" LOG_DIR " error=%s next=\"nothing new is written there, and the "
+			 "next boot is without it\"",
+			 log_errno(r));
 	return 0;
 }
 

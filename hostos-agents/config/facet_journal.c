@@ -4,6 +4,9 @@
  * for it, or in memory alone. Both files are in /etc: a boot with them keeps its log from the first
  * line on, and has no action to take. The log itself is left alone when the key is removed.
  *
+ * systemd is not told to read its units again, which would start all of its generators: it reads
+ * this one when it is asked to start it.
+ *
  * PLAN_JOURNAL's argument is the directory to keep the log in (to be made; then var-log-journal.mount
  * is started and journald restarted), or NULL (journald is restarted, then the mount stopped).
  */
@@ -73,8 +76,5 @@ int facet_journal(const struct config *config, const struct facts *facts, struct
 	if (r == 0)
 		r = plan_add_text(plan, FACET_JOURNAL, 0644, CONF, "[Journal]\nStorage=%s\n",
 				  keep ? "persistent" : "volatile");
-	/* A unit that is gone is forgotten by itself, once it is stopped. */
-	if (r == 0 && keep)
-		r = plan_add_action(plan, FACET_JOURNAL, PLAN_MANAGER_RELOAD, NULL);
 	return r < 0 ? r : plan_add_action(plan, FACET_JOURNAL, PLAN_JOURNAL, directory);
 }

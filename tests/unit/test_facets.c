@@ -132,7 +132,7 @@ static void a_journal_that_lasts_is_on_the_data_partition(void **state)
 	link = file(plan, "/etc/systemd/system/local-fs.target.wants/var-log-journal.mount");
 	assert_non_null(link);
 	assert_string_equal(link->link, "../var-log-journal.mount");
-	assert_actions(plan, FACET_JOURNAL, "manager -;journal /mnt/data/tugboot/journal;");
+	assert_actions(plan, FACET_JOURNAL, "journal /mnt/data/tugboot/journal;");
 }
 
 static void a_directory_is_no_specifier_of_a_unit(void **state)
