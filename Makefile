@@ -442,6 +442,8 @@ install-host:
 		ln -sf ../$(notdir $(l)) $(UNIT_DIR)/$(l) &&) true
 	install -D -m 644 hostos-agents/time/chrony.conf $(DESTDIR)$(SYSCONFDIR)/chrony/tugboot.conf
 	install -D -m 644 hostos-agents/time/chrony-unit.conf $(UNIT_DIR)/chrony.service.d/tugboot.conf
+	install -D -m 644 hostos-agents/data/console-unit.conf \
+		$(UNIT_DIR)/serial-getty@.service.d/10-tugboot.conf
 
 ##   deb         Debian packages in $(B)/deb: tugboot-bootloader, tugboot and tugboot-agent
 deb: all $(B)/deb/.made

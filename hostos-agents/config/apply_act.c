@@ -37,7 +37,6 @@ static const char *const verb_words[PLAN_VERBS] = {
 	[PLAN_START] = "start",
 	[PLAN_STOP] = "stop",
 	[PLAN_SIGNAL] = "signal",
-	[PLAN_MANAGER_RELOAD] = "reload systemd",
 	[PLAN_SET_HOSTNAME] = "set the host name",
 	[PLAN_UDEV_TRIGGER] = "trigger devices",
 	[PLAN_CA_BUNDLE] = "make the store of certificates",
@@ -146,11 +145,6 @@ static int act_here(const struct plan_action *action, const char *root, enum app
 	if (!here)
 		return 0;
 	switch (action->verb) {
-	case PLAN_MANAGER_RELOAD:
-		if (!bus)
-			return 0;
-		r = bus_manager_reload(bus);
-		break;
 	case PLAN_SET_HOSTNAME:
 		r = do_hostname(action->unit, bus);
 		break;
@@ -217,7 +211,7 @@ static void run_step(const struct step *step, const char *root, enum apply_when 
 		     struct bus *bus, struct act_result *result, bool *ret_acted)
 {
 	const struct plan_action *action = step->action;
-	bool of_unit = action->verb < PLAN_MANAGER_RELOAD, later = false;
+	bool of_unit = action->verb <= PLAN_SIGNAL, later = false;
 	char words[100], text[160];
 	int r;
 

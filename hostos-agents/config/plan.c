@@ -160,27 +160,6 @@ int plan_add_action(struct plan *plan, enum facet facet, enum plan_verb verb, co
 
 /* --- The plan --------------------------------------------------------------------------------- */
 
-/* systemd reads its units again before anything is done with one of them; else in the order in
- * which the facets said. */
-static int put_manager_first(struct plan *plan)
-{
-	struct plan_action *sorted;
-	size_t n = 0;
-
-	if (plan->actions == 0)
-		return 0;
-	sorted = calloc(plan->actions, sizeof(*sorted));
-	if (!sorted)
-		return -ENOMEM;
-	for (int first = 1; first >= 0; first--)
-		for (size_t i = 0; i < plan->actions; i++)
-			if ((plan->action[i].verb == PLAN_MANAGER_RELOAD) == first)
-				sorted[n++] = plan->action[i];
-	free(plan->action);
-	plan->action = sorted;
-	return 0;
-}
-
 int plan_make(const struct config *config, const struct facts *facts, struct plan **ret_plan)
 {
 	_plan_ struct plan *plan = calloc(1, sizeof(*plan));
@@ -193,9 +172,6 @@ int plan_make(const struct config *config, const struct facts *facts, struct pla
 		if (r < 0)
 			return r;
 	}
-	r = put_manager_first(plan);
-	if (r < 0)
-		return r;
 	*ret_plan = take_ptr(plan);
 	return 0;
 }

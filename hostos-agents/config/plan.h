@@ -51,8 +51,7 @@ enum plan_verb {
 	PLAN_RESTART, /* TryRestartUnit */
 	PLAN_START,   /* StartUnit; it is stopped first when it runs with an older configuration */
 	PLAN_STOP,
-	PLAN_SIGNAL,	     /* SIGHUP to the main process */
-	PLAN_MANAGER_RELOAD, /* systemd reads units and drop-ins again; goes before the verbs above */
+	PLAN_SIGNAL, /* SIGHUP to the main process */
 	/* Done by the config agent itself (do_*.c), without a process. */
 	PLAN_SET_HOSTNAME,  /* the kernel's, and avahi's over D-Bus */
 	PLAN_UDEV_TRIGGER,  /* "change" to all devices, after udevd has read its rules */

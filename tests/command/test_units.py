@@ -23,6 +23,7 @@ EXPOSED = {
     "tugboot-health.service": 45,
     # Root's login.
     "tugboot-sshd@.service": 100,
+    "tugboot-console@.service": 100,
 }
 
 
@@ -83,4 +84,7 @@ def test_every_unit_is_part_of_a_boot_or_started_by_one_that_is(installed):
         started |= set(lines(texts.get(name, ""), "Wants", "Requires"))
     # By tugboot-time.service, over D-Bus.
     started.add("tugboot-time-https.service")
+    # By the system's own logins on serial consoles.
+    own = installed / "serial-getty@.service.d" / "10-tugboot.conf"
+    started |= {name.replace("%i", "") for name in lines(own.read_text(encoding="ascii"), "Wants")}
     assert sorted(set(texts) - started) == []

@@ -102,9 +102,10 @@ _DEVICE = {
     "/etc/machine-id": f"{MACHINE_ID}\n",
     "/etc/hostname": "debian\n",
     "/etc/resolv.conf": "nameserver 127.0.0.1\n",
-    # The tests' own shell is no login that is ended with others.
+    # The tests' own shell is no login that is ended with others, or replaced in development mode.
     "/etc/systemd/system/serial-getty@ttyS0.service.d/slice.conf":
-        "[Service]\nSlice=system.slice\n",
+        "[Unit]\nConditionPathExists=\n[Service]\nSlice=system.slice\n",
+    "/etc/systemd/system/tugboot-console@ttyS0.service": MASKED,
 }
 # The device's name server is Tugboot's.
 _ENABLED = {
