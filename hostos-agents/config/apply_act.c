@@ -149,7 +149,7 @@ static int act_here(const struct plan_action *action, const char *root, enum app
 		r = do_hostname(action->unit, bus);
 		break;
 	case PLAN_UDEV_TRIGGER:
-		r = do_udev_trigger();
+		r = do_udev_trigger(when == APPLY_LIVE);
 		break;
 	case PLAN_JOURNAL:
 		*ret_later = when == APPLY_BOOT;

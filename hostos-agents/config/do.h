@@ -2,14 +2,17 @@
 /* What the config agent does itself when settings have changed: do_*.c. No process is started. */
 #pragma once
 
+#include <stdbool.h>
+
 struct bus;
 
 /* The kernel's name, and avahi's when it runs. NULL: what /etc/hostname says, else "localhost". bus
  * may be NULL. */
 int do_hostname(const char *name, struct bus *bus);
 
-/* "change" to all devices, as `udevadm trigger`; what a device answers is no failure. */
-int do_udev_trigger(void);
+/* "change" to all devices, as `udevadm trigger`; what a device answers is no failure. live: one
+ * after the other, for at most 20 s. */
+int do_udev_trigger(bool live);
 
 /* The store of certificates below root, as update-ca-certificates(8) makes it of what is in
  * /usr/share/ca-certificates (as /etc/ca-certificates.conf says) and /usr/local/share/ca-certificates.
