@@ -77,10 +77,10 @@ static size_t files_of(const struct plan *plan, enum facet facet)
 static void assert_actions(const struct plan *plan, enum facet facet, const char *expected)
 {
 	static const char *const verbs[PLAN_VERBS] = {
-		[PLAN_RELOAD] = "reload",	 [PLAN_RESTART] = "restart",
-		[PLAN_START] = "start",		 [PLAN_STOP] = "stop",
-		[PLAN_SIGNAL] = "signal",	 [PLAN_UDEV_TRIGGER] = "trigger",
-		[PLAN_CA_BUNDLE] = "bundle",	 [PLAN_JOURNAL] = "journal",
+		[PLAN_RELOAD] = "reload",    [PLAN_RESTART] = "restart",
+		[PLAN_START] = "start",	     [PLAN_STOP] = "stop",
+		[PLAN_SIGNAL] = "signal",    [PLAN_UDEV_TRIGGER] = "trigger",
+		[PLAN_CA_BUNDLE] = "bundle", [PLAN_JOURNAL] = "journal",
 	};
 	char found[512] = "";
 	size_t used = 0;
