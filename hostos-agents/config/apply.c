@@ -12,9 +12,9 @@
  *      the actions again.
  *   4. the manifest: what is ours. Then what was kept for nothing goes.
  *
- * Cut in 1: nothing has happened, and what was kept goes with the next run. In 2 to 4: the next run finds every file of either state in the
- * manifest, puts what the plan then says, and acts for the facets that are noted, whether or not
- * a file of theirs differs.
+ * Cut in 1: nothing has happened, and what was kept goes with the next run. In 2 to 4: the next run
+ * finds every file of either state in the manifest, puts what the plan then says, and acts for the
+ * facets that are noted, whether or not a file of theirs differs.
  */
 #include "apply.h"
 

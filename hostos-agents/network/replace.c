@@ -64,6 +64,9 @@ static int write_new(int dir_fd, mode_t mode, gid_t group, const char *data, siz
 
 int replace_clean(int dir_fd)
 {
+	/* On a filesystem that cannot be written, removing what is not there fails, too. */
+	if (faccessat(dir_fd, NEW_NAME, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return 0;
 	return unlinkat(dir_fd, NEW_NAME, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
