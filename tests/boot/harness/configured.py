@@ -79,7 +79,9 @@ class Table:
             self.wrong.append(f"{row}, {column}: {error}")
             print(error)
         print(f"{row}, {column}: {found} ({time.monotonic() - started:.1f} s)", flush=True)
-        self.rows.setdefault(row, {})[column] = str(found)
+        cells = self.rows.setdefault(row, {})
+        if cells.get(column) != "WRONG":
+            cells[column] = str(found)
 
     def __str__(self):
         lines = [(self.title, *self.columns)]
