@@ -22,7 +22,7 @@ Each thing that the acceptance tests of balenaOS observe has its counterpart:
       poll within 5 min                   1 min, "port 123 blocked for a while"
     chrony: two minutes behind,           the same: "two minutes behind", right within 30 s;
       a restart within 10 min             test_agent_time.py::test_further_faults_of_time_do_no_
-                                          harm: "port 123 blocked, a restart", "chronyd hangs"
+                                          harm: "chronyd hangs"; when: test_watchpolicy.c
     ssh: production and development,      test_agent_logins.py::check_logins
       with keys and without
     engine socket 2375 in development     row developmentMode: engine

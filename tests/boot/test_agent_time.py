@@ -133,4 +133,4 @@ def test_faults_of_time_do_no_harm_and_an_honest_source_ends_them(boot, record_p
 
 @pytest.mark.long
 def test_further_faults_of_time_do_no_harm(boot, record_property):
-    _play(boot, "long", 1200, record_property)
+    _play(boot, "long", 900, record_property)

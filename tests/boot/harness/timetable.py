@@ -226,8 +226,6 @@ NTP = [
           says="synced=yes"),
     Fault("port 123 blocked, a poll is forced", ntp=HONEST, up=(), result="stays",
           says=("synced=no", "polls=2"), within=60),
-    Fault("port 123 blocked, a restart", ntp=HONEST, up=(), result="stays",
-          says=("synced=no", "restarts=1"), within=300, long=True),
     Fault("NTP server says no", ntp=("kiss",), result="stays", says="synced=no", hold=6,
           long=True),
     Fault("two minutes behind", ntp=("nts",), then=skew(-120), says="synced=yes", hold=2),
