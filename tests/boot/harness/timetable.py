@@ -223,7 +223,7 @@ NTP = [
     Fault("HTTPS hangs, NTP does not", web="hang", ntp=HONEST, says="synced=yes"),
     Fault("port 123 blocked", web="good", ntp=HONEST, up=("good",), says="reachable=0", hold=2),
     Fault("port 123 blocked for a while", ntp=("nts",), up=(), then=appear("nts"),
-          says="synced=yes"),
+          says="trust=authenticated"),
     Fault("port 123 blocked, a poll is forced", ntp=HONEST, up=(), result="stays",
           says=("synced=no", "polls=2"), within=60),
     Fault("NTP server says no", ntp=("kiss",), result="stays", says="synced=no", hold=6,
