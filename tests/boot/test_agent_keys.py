@@ -170,10 +170,11 @@ def connectivity_uri(device):
 
 
 def api_endpoint(device):
-    return [({"apiEndpoint": "https://api.example"}, lambda: manager_has(
-                device, "uri=https://api.example/connectivity-check")),
-            ({"apiEndpoint": "https://api.other.example/"}, lambda: manager_has(
-                device, "uri=https://api.other.example/connectivity-check")),
+    def has(name):
+        return manager_has(device, f"uri=https://{name}/connectivity-check")
+
+    return [({"apiEndpoint": "https://api.example"}, lambda: has("api.example")),
+            ({"apiEndpoint": "https://api.other.example/"}, lambda: has("api.other.example")),
             ({}, lambda: manager_has(device, "uri"))]
 
 

@@ -25,6 +25,8 @@ RebootTimeout=90
 ENGINE = """\
 import os, socket, time
 path = "/run/docker.sock"
+if os.path.exists("/etc/engine-ends-broken"):
+    raise SystemExit(1)
 if os.path.exists(path):
     os.unlink(path)
 listener = socket.socket(socket.AF_UNIX)
@@ -164,7 +166,8 @@ BROKEN = {
     "VPN": ("touch etc/vpn-broken", "health", "vpn: wg0 was up before the update and is not"),
     "init": ("ln -sf /bin/false sbin/init", "altboot", "slot A: tries-used"),
 }
-REPAIR = "rm -f etc/*-broken etc/*-hangs; ln -sf /lib/systemd/systemd sbin/init"
+REPAIR = "rm -f etc/*-broken etc/*-hangs; ln -sf /lib/systemd/systemd sbin/init; " \
+    "sed -i /^Units=/d etc/tugboot/health.conf"
 # The time that a healthy one has is for busy machines.
 HASTE = "sed -i s/^Timeout=.*/Timeout=45/ etc/tugboot/health.conf"
 TRIES = {"init": 1}  # it costs a minute each
@@ -172,7 +175,7 @@ BROKEN_LONG = {
     "engine that hangs": ("touch etc/engine-hangs", "health",
                           "engine: /run/docker.sock does not answer its ping: "
                           "Connection timed out"),
-    "engine that is not there": ("ln -sf /bin/false usr/bin/python3", "health",
+    "engine that is not there": ("touch etc/engine-ends-broken", "health",
                                  "docker.service: it is failed, and has to be active"),
     "application": ("touch etc/app-broken", "health",
                     "50-app: it ended with 3: the application is not well"),
