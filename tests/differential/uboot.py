@@ -26,8 +26,11 @@ class UBoot:
         with open(path, "r+b") as file:
             self.memory = mmap.mmap(file.fileno(), MEMORY)
         self.process = subprocess.Popen(
-            [QEMU, "-accel", "tcg", "-display", "none", "-nic", "none", "-serial", "stdio",
-             "-monitor", "none", "-m", str(MEMORY >> 20), "-machine", "pc,memory-backend=memory",
+            # The guest's time counts its instructions. With the host's, a busy host makes U-Boot
+            # misread the speed of its clock now and then, and wait for hours.
+            [QEMU, "-accel", "tcg", "-icount", "shift=0,sleep=off", "-display", "none",
+             "-nic", "none", "-serial", "stdio", "-monitor", "none", "-m", str(MEMORY >> 20),
+             "-machine", "pc,memory-backend=memory",
              "-object", f"memory-backend-file,id=memory,size={MEMORY},mem-path={path},share=on",
              "-bios", ROM],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
