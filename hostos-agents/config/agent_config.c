@@ -221,15 +221,18 @@ static int mind_trial(struct agent *agent, const struct source *source)
 
 static void say_nothing_there(struct agent *agent, int r)
 {
-	static const struct outcome outcome = {.state = "unreadable", .source = "none"};
+	bool missing = r == -ENOENT;
+	struct outcome outcome = {.state = missing ? "missing" : "unreadable", .source = "none"};
 
 	if (!agent->nothing_said)
 		log_warn("config",
-			 "found=\"no config.json\" error=%s next=\"settings stay as they are\"",
-			 log_errno(r));
+			 "found=\"%s config.json\" error=%s next=\"settings stay as they are\"",
+			 missing ? "no" : "unreadable", log_errno(r));
 	agent->nothing_said = true;
+	/* So that it is taken again, and said to be, when it comes back as it was. */
+	store_text_done(&agent->taken);
 	outcome_store(&outcome);
-	service_status("There is no config.json: settings stay as they are");
+	service_status("config.json is %s: settings stay as they are", outcome.state);
 }
 
 static void on_read(void *arg)
@@ -252,7 +255,7 @@ static void on_read(void *arg)
 		say_nothing_there(agent, r);
 	else if (!is_taken(agent, &text))
 		take(agent, &source, &text);
-	if (r == 0)
+	if (r == 0 && !text.missing)
 		agent->nothing_said = false;
 	store_text_done(&text);
 }

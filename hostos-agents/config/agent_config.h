@@ -41,8 +41,8 @@ int lastgood_write(const struct facts *facts, const struct store_text *text);
 
 /* What holds, for `tugboot config status`. */
 struct outcome {
-	const char *state;  /* applied, refused, unreadable; constant string */
-	const char *source; /* config.json, copy, last-good, defaults; constant string */
+	const char *state;  /* applied, refused, failed, missing, unreadable; constant string */
+	const char *source; /* config.json, copy, last-good, defaults, none; constant string */
 	struct config_problems *problems; /* borrowed; NULL: none */
 	struct apply_result result;
 };

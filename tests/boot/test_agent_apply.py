@@ -102,6 +102,17 @@ def check_unmounted(guest):
     agents.wait_for(guest, "test $(hostname) = elsewhere")
 
 
+def check_missing(guest):
+    """Nothing changes while there is no config.json, nor when it comes back as it was."""
+    agents.config(guest, {**BASE, "hostname": "stays"})
+    guest.shell("mkdir /tmp/away && mv /mnt/boot/tugboot.cfg /mnt/boot/config.json /tmp/away/")
+    agents.wait_for(guest, "tugboot config status | grep -qx state=missing")
+    assert guest.shell("hostname") == "stays"
+    guest.shell("cp /tmp/away/* /mnt/boot/")
+    agents.wait_for(guest, "tugboot config status | grep -qx state=applied")
+    assert guest.shell("hostname") == "stays"
+
+
 def test_no_change_is_lost_and_a_trial_goes_back(boot, record_property):
     disk = agents.agents_disk(boot.work, config=BASE, files={"/opt/measure.py": MEASURE})
     made = agents.agents_guest(boot, disk)
@@ -114,6 +125,7 @@ def test_no_change_is_lost_and_a_trial_goes_back(boot, record_property):
         check_bad_text(guest)
         check_trial(guest)
         check_unmounted(guest)
+        check_missing(guest)
         check_thousand(guest, record_property)
     record_property("shown", f"PSS of the agents: {pss} KiB, together {sum(pss.values())}")
     assert sum(pss.values()) <= PSS_KB
