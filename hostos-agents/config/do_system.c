@@ -24,6 +24,7 @@
 #define LOG_DIR "/var/log/journal"
 #define MOUNT "var-log-journal.mount"
 #define JOURNALD "systemd-journald.service"
+#define FLUSH "systemd-journal-flush.service"
 
 static int tell_avahi(const char *name, struct bus *bus)
 {
@@ -108,12 +109,12 @@ static int start_mount(struct bus *bus, const char *directory)
 
 /* A mount whose files somebody is reading may be busy for a moment more. By itself: what brings the
  * log to its place in a boot (systemd-journal-flush.service) may require it, and would be stopped
- * and started for nothing, since journald has let go of it. */
-static int stop_mount(struct bus *bus)
+ * and started for nothing when journald has let go of it. */
+static int stop_mount(struct bus *bus, unsigned tries)
 {
 	int r = -EIO;
 
-	for (unsigned i = 0; i < BUSY_TRIES && r == -EIO; i++) {
+	for (unsigned i = 0; i < tries && r == -EIO; i++) {
 		if (i > 0)
 			(void)nanosleep(&(struct timespec){.tv_nsec = BUSY_PAUSE_MS * 1000000L},
 					NULL);
@@ -135,7 +136,16 @@ int do_journal(const char *directory, struct bus *bus)
 	r = bus_unit(bus, UNIT_TRY_RESTART, JOURNALD, UNIT_MS);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	r = stop_mount(bus);
+	r = stop_mount(bus, BUSY_TRIES / 3);
+	if (r == -EIO) {
+		/* Where the system's own settings have it keep its log, it has opened it there again.
+		 * Without this unit it lets go of it; with it, it goes to what is below the mount,
+		 * which systemd would bring back if it did not learn that its file is gone. */
+		(void)bus_unit(bus, UNIT_STOP, FLUSH, UNIT_MS);
+		r = stop_mount(bus, BUSY_TRIES);
+		(void)bus_manager_reload(bus);
+		(void)bus_unit(bus, UNIT_START, FLUSH, UNIT_MS);
+	}
 	if (r < 0)
 		log_warn("config",
 			 "mount=" LOG_DIR " error=%s next=\"nothing new is written there, and the "
