@@ -217,7 +217,7 @@ def check_clean_boots(boot, enroller, boots):
 
 
 @pytest.mark.parametrize("enroller, boots", [
-    ("systemd-cryptenroll", 5), ("balena form", 5), ("tugboot", 10),
+    ("systemd-cryptenroll", 10), ("balena form", 10), ("tugboot", 30),
 ])
 def test_untouched_devices_are_never_refused(boot, enroller, boots):
     """A sample; each cell of the matrix is such a boot, too."""
