@@ -139,11 +139,9 @@ int do_journal(const char *directory, struct bus *bus)
 	r = stop_mount(bus, BUSY_TRIES / 3);
 	if (r == -EIO) {
 		/* Where the system's own settings have it keep its log, it has opened it there again.
-		 * Without this unit it lets go of it; with it, it goes to what is below the mount,
-		 * which systemd would bring back if it did not learn that its file is gone. */
+		 * Without this unit it lets go of it; with it, it goes to what is below the mount. */
 		(void)bus_unit(bus, UNIT_STOP, FLUSH, UNIT_MS);
 		r = stop_mount(bus, BUSY_TRIES);
-		(void)bus_manager_reload(bus);
 		(void)bus_unit(bus, UNIT_START, FLUSH, UNIT_MS);
 	}
 	if (r < 0)

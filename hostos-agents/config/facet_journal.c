@@ -46,11 +46,13 @@ static int plan_mount(const char *directory, struct plan *plan)
 	r = unit_path(directory, &what);
 	if (r < 0)
 		return r;
-	/* nofail: without its partition a device starts all the same. */
+	/* nofail: without its partition a device starts all the same. The condition is for systemd, which
+	 * knows the unit until it reads all units again, and would bring it back for whatever needs it. */
 	r = plan_add_text(plan, FACET_JOURNAL, 0644, UNIT_FILE,
 			  "[Unit]\n"
 			  "Description=The Log on the Data Partition\n"
 			  "Documentation=man:tugboot-config(5)\n"
+			  "ConditionPathExists=" UNIT_FILE "\n"
 			  "\n"
 			  "[Mount]\n"
 			  "What=%s\n"
