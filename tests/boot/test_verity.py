@@ -313,7 +313,7 @@ CASES = [
          '^verity .*: another superblock at byte .* expected="the signed one" next='),
     Case("fewer blocks", at_superblock(72, b"\1"), "^verity .*: another superblock at byte "),
     Case("another block size", at_superblock(64, b"\0\4"), "^verity .*: another superblock"),
-    Case("another UUID", at_superblock(16, b"\1"), "^verity .*: another superblock"),
+    Case("another UUID", at_superblock(16, b"\1" * 16), "^verity .*: another superblock"),
     Case("another tree", in_tree,
          '^verity .*blocks that do not fit the root hash" expected="the root that was signed"'),
     Case("another root", another_root, "^verity .*: another superblock"),
