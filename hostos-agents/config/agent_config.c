@@ -246,16 +246,16 @@ static void on_read(void *arg)
 	if (r == 0) {
 		(void)mind_trial(agent, &source); /* logged */
 		r = store_read(source.dir_fd, &text);
+		if (r == 0 && text.missing)
+			r = -ENOENT;
 	}
 	if (r == -EAGAIN)
 		look_in(agent, AGAIN_MS);
-	else if (r == 0 && text.missing)
-		say_nothing_there(agent, -ENOENT);
 	else if (r < 0 && r != -EBADMSG)
 		say_nothing_there(agent, r);
 	else if (!is_taken(agent, &text))
 		take(agent, &source, &text);
-	if (r == 0 && !text.missing)
+	if (r == 0)
 		agent->nothing_said = false;
 	store_text_done(&text);
 }

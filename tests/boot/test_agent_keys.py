@@ -249,7 +249,8 @@ def root_ca(device):
 
 
 def persistent_logging(device):
-    place = "findmnt -n -o FSROOT /var/log/journal; ls /mnt/data/tugboot/journal | wc -l"
+    mounted = "findmnt -n -o FSROOT /var/log/journal"
+    place = f"{mounted}; ls /mnt/data/tugboot/journal | wc -l"
     says = "logger -t keys MARK; journalctl --sync; journalctl -q -t keys --file " \
         "'{}/*/system.journal' -o cat | tail -n 1"
 
@@ -258,10 +259,10 @@ def persistent_logging(device):
         return device.until(says.format("/var/log/journal"), "MARK") and "kept"
 
     def is_not():
-        device.until("findmnt -n -o FSROOT /var/log/journal", "")
+        device.until(mounted, "")
         # This asks for the mount; systemd has not read its units again.
         device.shell("systemctl restart systemd-journal-flush.service")
-        assert device.shell("findmnt -n -o FSROOT /var/log/journal || true") == ""
+        assert device.shell(f"{mounted} || true") == ""
         return device.until(says.format("/run/log/journal"), "MARK") and "in memory"
 
     return [({"persistentLogging": True}, is_kept), ({"persistentLogging": False}, is_not),
